@@ -1,0 +1,116 @@
+"""The home folder: where everything lies, one writer at a time, and one source per home."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from data.atomic import write_json
+from data.errors import HomeLocked, UsageError
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one home; DESIGN names each."""
+
+    root: Path
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def ledger(self) -> Path:
+        """The file ledger as JSON, for readers who must not wait for the warehouse."""
+        return self.root / "ledger.json"
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "published"
+
+    def model(self, run_id: str) -> Path:
+        return self.root / "models" / run_id
+
+    def run(self, run_id: str) -> Path:
+        return self.root / "runs" / run_id
+
+    def published_run(self, run_id: str) -> Path:
+        return self.published / "runs" / run_id
+
+
+def new_run_id(now: datetime) -> str:
+    """YYYYMMDDTHHMMSSZ-<6 hex>: sorts by time, and two runs in one second differ."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def check_source(home: Home, contract: dict[str, Any]) -> None:
+    """Refuse a home that serves another source; remember the contract of a new one.
+
+    Raises UsageError when the home's contract differs in any key.
+    """
+    path = home.root / "source.json"
+    if not path.exists():
+        write_json(path, contract)
+        return
+    known = json.loads(path.read_text("utf-8"))
+    if different := [key for key in contract if known.get(key) != contract[key]]:
+        facts = "; ".join(f"{key} is {json.dumps(contract[key])}, the home was built with {json.dumps(known.get(key))}"
+                          for key in different)
+        raise UsageError(f"{home.root}: this home serves another source: {facts}. Nothing was changed. "
+                         "Give this source a home of its own with --home DIR.")
+
+
+@contextlib.contextmanager
+def locked(home: Home, purpose: str) -> Iterator[None]:
+    """Hold the home's lock; the kernel frees it when its holder dies, so it is never stale.
+
+    Raises HomeLocked at once when another process holds it, naming the holder, and UsageError for an impossible home.
+    """
+    _create(home)
+    lock = FileLock(home.root / ".lock", timeout=0)
+    holder = home.root / ".lock-holder.json"
+    try:
+        lock.acquire()
+    except Timeout:
+        raise HomeLocked(f"{home.root} is held by {_describe(holder)}. This run did nothing. "
+                         "Wait for the other to end, or use another home with --home DIR.") from None
+    try:
+        write_json(holder, {"pid": os.getpid(), "purpose": purpose, "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _create(home: Home) -> None:
+    if home.root.exists() and not home.root.is_dir():
+        raise UsageError(f"{home.root}: the home is a file, not a folder. Nothing was started. Give a folder with --home DIR.")
+    foreign = home.root.is_dir() and any(home.root.iterdir()) and not (home.root / ".overnight").exists()
+    if foreign:
+        raise UsageError(f"{home.root}: this folder holds other files and is no Overnight home. Nothing was changed. "
+                         "Give an empty or a new folder with --home DIR.")
+    home.root.mkdir(parents=True, exist_ok=True)
+    (home.root / ".overnight").touch()
+
+
+def _describe(holder: Path) -> str:
+    try:
+        known = json.loads(holder.read_text("utf-8"))
+        return f"process {known['pid']} ({known['purpose']}) since {known['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

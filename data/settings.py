@@ -1,0 +1,300 @@
+"""The TOML of a data source as checked settings, with the reason beside each default.
+
+The numbers of the models have their home in `models.config`; everything else has it here.
+The environment is read in one place, `resolve_home`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from data.errors import UsageError
+from models.config import FitConfig, GateConfig, HoldoutConfig, y_range_for
+
+IdType = Literal["integer", "string"]
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+class Section(BaseModel):
+    """A table of the TOML: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class RatingColumns(Section):
+    """Where a rating's fields stand: names of the header, or positions from 1."""
+
+    user: str | int
+    item: str | int
+    rating: str | int
+    timestamp: str | int | None = None
+
+
+class ItemColumns(Section):
+    """Where an item's fields stand; `features` are published as given."""
+
+    item: str | int
+    title: str | int | None = None
+    features: list[str | int] = []
+
+
+class UserColumns(Section):
+    """Where a user's fields stand."""
+
+    user: str | int
+    features: list[str | int] = []
+
+
+class FileFormat(Section):
+    """What a text or Parquet file looks like."""
+
+    format: Literal["csv", "parquet"] = "csv"
+    delimiter: Annotated[str, Field(min_length=1, max_length=4)] = ","
+    header: bool = True
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+
+
+class ItemsSource(FileFormat):
+    """The item file: titles and features."""
+
+    path: str
+    columns: ItemColumns
+
+
+class UsersSource(FileFormat):
+    """The user file."""
+
+    path: str
+    columns: UserColumns
+
+
+class IdTypes(Section):
+    """The type of each id; published ids have it."""
+
+    user: IdType = "integer"
+    item: IdType = "integer"
+
+
+class Scale(Section):
+    """The rating scale: min..max, in steps where there are any."""
+
+    min: float
+    max: float
+    step: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _has_width(self) -> Self:
+        if not self.min < self.max:
+            raise ValueError(f"min {self.min:g} must lie below max {self.max:g}; a scale with one value cannot be learned")
+        return self
+
+
+def _spread_ids(value: Any) -> Any:
+    return {"user": value, "item": value} if isinstance(value, str) else value
+
+
+class SourceSettings(FileFormat):
+    """What the rating files look like: the contract each row is held against."""
+
+    ratings: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+    columns: RatingColumns
+    ids: Annotated[IdTypes, BeforeValidator(_spread_ids)] = IdTypes()
+    scale: Scale
+    timestamp_unit: Literal["s", "ms", "us", "iso"] = "s"
+    # A file whose last line has no newline may have been cut while it was written.
+    final_newline: Literal["required", "optional"] = "required"
+    items: ItemsSource | None = None
+    users: UsersSource | None = None
+
+    @model_validator(mode="after")
+    def _columns_can_be_found(self) -> Self:
+        for name, value in self.columns.model_dump().items():
+            if isinstance(value, str) and self.format == "csv" and not self.header:
+                raise ValueError(f"columns.{name} is a name but header = false; give positions 1..n")
+        return self
+
+    def contract(self) -> dict[str, Any]:
+        """What may not change once ratings are loaded: another contract needs another home."""
+        return {"ids": self.ids.model_dump(), "scale": self.scale.model_dump(),
+                "timestamps": self.columns.timestamp is not None}
+
+
+class ValidateSettings(Section):
+    """Limits of the validation."""
+
+    # A per mille of bad rows is a bad day at the source; more is a broken export.
+    max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.001
+    # Rows of a night against the median of the last nights: outside these an export was cut or doubled.
+    min_volume_ratio: Annotated[float, Field(ge=0)] = 0.1
+    max_volume_ratio: Annotated[float, Field(gt=0)] = 10.0
+    min_nights_for_volume: Annotated[int, Field(ge=1)] = 3  # a median of fewer says nothing
+    max_age_days: Annotated[float, Field(gt=0)] | None = None  # warns when the newest rating is older
+
+
+class DensitySettings(Section):
+    """The dense core: everybody in it has at least so many ratings in it."""
+
+    # Below five ratings factors are noise; who falls out is folded in, so nobody loses their list.
+    min_ratings_per_user: Annotated[int, Field(ge=1)] = 5
+    min_ratings_per_item: Annotated[int, Field(ge=1)] = 5
+    target_density: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        by_count = {"min_ratings_per_user", "min_ratings_per_item"} & self.model_fields_set
+        if self.target_density is not None and by_count:
+            raise ValueError(f"target_density finds the counts itself; leave out {' and '.join(sorted(by_count))}")
+        return self
+
+
+class TrainSettings(Section):
+    """How the model is trained; the defaults stand in models/config.py with their reasons."""
+
+    model: Literal["biased-mf"] = "biased-mf"
+    n_factors: Annotated[int, Field(ge=1, le=1024)] = FitConfig.n_factors
+    n_models: Annotated[int, Field(ge=1, le=16)] = FitConfig.n_models
+    y_range: Literal["auto"] | tuple[float, float] = "auto"
+    epochs: Annotated[int, Field(ge=1)] = FitConfig.epochs
+    batch_size: Annotated[int, Field(ge=0)] = FitConfig.batch_size
+    learning_rate: Annotated[float, Field(gt=0)] = FitConfig.learning_rate
+    weight_decay: Annotated[float, Field(ge=0)] = FitConfig.weight_decay
+    seed: Annotated[int, Field(ge=0)] = FitConfig.seed
+    holdout_share: Annotated[float, Field(gt=0, lt=0.5)] = HoldoutConfig.share
+    golden_share: Annotated[float, Field(ge=0, lt=0.5)] = HoldoutConfig.golden_share
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    deployment: str = ""  # "" trains in this process; "train/gpu" hands over to that Prefect deployment
+    deployment_timeout_seconds: Annotated[int, Field(ge=1)] = 6 * 3600  # a night has not more than that to give
+
+    def fit_config(self, scale: Scale) -> FitConfig:
+        """The model's own configuration for this scale."""
+        y_range = y_range_for(scale.min, scale.max) if self.y_range == "auto" else self.y_range
+        return FitConfig(n_factors=self.n_factors, n_models=self.n_models, y_range=y_range, epochs=self.epochs, batch_size=self.batch_size,
+                         learning_rate=self.learning_rate, weight_decay=self.weight_decay, seed=self.seed, device=self.device)
+
+
+class GateSettings(Section):
+    """When a challenger may be published; the defaults stand in models/config.py."""
+
+    tolerance: Annotated[float, Field(ge=0)] = GateConfig.tolerance
+    min_new_ratings: Annotated[int, Field(ge=1)] = GateConfig.min_new_ratings
+
+    def gate_config(self) -> GateConfig:
+        """The gate's own configuration."""
+        return GateConfig(tolerance=self.tolerance, min_new_ratings=self.min_new_ratings)
+
+
+class PublishSettings(Section):
+    """What the published tables hold and how long they are kept."""
+
+    top_n: Annotated[int, Field(ge=1, le=10_000)] = 100
+    n_similar: Annotated[int, Field(ge=1, le=1_000)] = 20
+    keep_runs: Annotated[int, Field(ge=1)] = 14  # two weeks of nights to roll back to
+    stale_after_hours: Annotated[float, Field(gt=0)] = 36.0  # a night missed, and half a day to notice
+    block_users: Annotated[int, Field(ge=1)] = 512  # users scored at once: 512 × 59,000 items are 120 MB
+
+
+class Settings(Section):
+    """One data source, from its files to its published tables."""
+
+    source: SourceSettings
+    validate_: ValidateSettings = Field(ValidateSettings(), alias="validate")
+    density: DensitySettings = DensitySettings()
+    train: TrainSettings = TrainSettings()
+    gate: GateSettings = GateSettings()
+    publish: PublishSettings = PublishSettings()
+
+
+def load_settings(config: Path, overrides: Sequence[str] = ()) -> Settings:
+    """The settings of a TOML file with `--set` overrides applied, paths made absolute.
+
+    Raises UsageError for a missing or unreadable file, unknown keys (naming the nearest valid one) and bad values.
+    """
+    try:
+        table = tomllib.loads(config.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{config}: no such configuration. Nothing was started. Give one with --config FILE, "
+                         "or write one with `overnight init RATINGS_FILE`.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{config}: cannot be read as TOML: {error}. Nothing was started.") from None
+    for override in overrides:
+        _apply(table, override)
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(f"{config}: {_explain(error)} Nothing was started.") from None
+    return _with_absolute_paths(settings, config.resolve().parent)
+
+
+def resolve_home(home: Path | None) -> Path:
+    """The home folder: `--home`, else OVERNIGHT_HOME, else var/ in the checkout."""
+    if home is not None:
+        return home.expanduser().absolute()
+    from_environment = os.environ.get("OVERNIGHT_HOME", "")
+    if not from_environment:
+        return CHECKOUT / "var"
+    if not Path(from_environment).is_absolute():
+        raise UsageError(f"OVERNIGHT_HOME is {from_environment!r}, a relative path; workers run in other folders. "
+                         "Nothing was started. Give an absolute path.")
+    return Path(from_environment)
+
+
+def _apply(table: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {override}: expected KEY=VALUE, for example density.min_ratings_per_user=10. Nothing was started.")
+    *sections, name = key.strip().split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"--set {override}: {section} is a value, not a section. Nothing was started.")
+    try:
+        table[name] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[name] = text  # a bare word is a string
+
+
+def _explain(error: ValidationError) -> str:
+    return " ".join(_explain_one(detail) for detail in error.errors(include_url=False, include_input=False))
+
+
+def _explain_one(detail: Any) -> str:
+    path = [str(part) for part in detail["loc"]]
+    where = ".".join(path) or "the file"
+    if detail["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(path[-1], _valid_keys(path[:-1]), n=1, cutoff=0.0)
+        return f"unknown key {where}; the nearest valid one is {'.'.join([*path[:-1], *nearest])}."
+    if detail["type"] == "missing":
+        return f"{where} is missing."
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')}."
+
+
+def _valid_keys(path: Sequence[str]) -> list[str]:
+    section: Any = Settings
+    for part in path:
+        field = next((f for name, f in section.model_fields.items() if part in (name, f.alias)), None)
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field is not None else []
+        section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+        if section is None:
+            return []
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    def absolute(path: str) -> str:
+        return str(folder / Path(path).expanduser())
+
+    source = settings.source
+    changed: dict[str, Any] = {"ratings": [absolute(path) for path in source.ratings]}
+    for name in ("items", "users"):
+        if (metadata := getattr(source, name)) is not None:
+            changed[name] = metadata.model_copy(update={"path": absolute(metadata.path)})
+    return settings.model_copy(update={"source": source.model_copy(update=changed)})

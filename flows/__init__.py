@@ -1,0 +1,1 @@
+"""The flows and the `overnight` command: order, parameters and retries, nothing else."""

@@ -1,0 +1,1 @@
+"""Pure PyTorch: tensors in, parameters and metrics out."""

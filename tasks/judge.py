@@ -1,0 +1,102 @@
+"""Step: is tonight's model good enough to be published? The evidence is gathered here, models.judge decides."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from data.errors import GateRefused, MachineError
+from data.model_folder import verified
+from data.published import PublishedRun, champion_of
+from data.snapshot import Snapshot, open_snapshot
+from models.judge import AgainstChampion, Evidence, judge
+from models.parameters import Parameters
+from tasks import artifacts
+from tasks.night import Night
+from tasks.step import StepResult, step
+from tasks.tensors import training_data
+from tasks.train_model import Metric, errors, read_metrics
+
+
+@step
+def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> StepResult:
+    """Bless or refuse the challenger; the decision with its reasons and every figure stand in the attempt.
+
+    Raises GateRefused when it is not blessed.
+    """
+    folder = Path(model["model"])
+    verified(folder, model["model_hash"])
+    metrics: list[Metric] = read_metrics(folder)["metrics"]
+    champion = champion_of(night.home, core["snapshot"])
+    against = None
+    if champion is not None:
+        newer = _since_champion(night, open_snapshot(Path(core["folder"]), core["snapshot"]), folder, champion)
+        metrics += newer
+        against = AgainstChampion(
+            n_new_ratings=int(figure(newer, "challenger", "since_champion", "n_ratings") or 0),
+            challenger_new_rmse=figure(newer, "challenger", "since_champion", "rmse"),
+            champion_new_rmse=figure(newer, "champion", "since_champion", "rmse"),
+            champion_holdout_rmse=figure(champion.manifest["metrics"], "challenger", "holdout", "rmse"))
+    evidence = Evidence(figure(metrics, "challenger", "holdout", "rmse"), figure(metrics, "damped_bias", "holdout", "rmse"), against)
+    decision = judge(evidence, night.settings.gate.gate_config())
+    artifacts.table("metrics", metrics, "Challenger, champion and baselines")
+    recorded = {**dataclasses.asdict(decision), "champion": champion.run_id if champion else None}
+    night.attempt.decision, night.attempt.metrics = recorded, metrics
+    if not decision.blessed:
+        raise GateRefused(f"the gate refused tonight's model: {' '.join(decision.reasons)} What is published stands. "
+                          "See the attempt's run.json; look at what came in, or loosen gate.tolerance.")
+    return StepResult(" ".join(decision.reasons), {"champion": recorded["champion"]})
+
+
+def figure(metrics: list[Metric], model: str, split: str, name: str) -> float | None:
+    """One figure of a list of metric rows, None where it is missing."""
+    wanted = (model, split, name)
+    return next((float(row["value"]) for row in metrics if (row["model"], row["split"], row["metric"]) == wanted), None)
+
+
+def _since_champion(night: Night, snapshot: Snapshot, folder: Path, champion: PublishedRun) -> list[Metric]:
+    """Champion and challenger on what neither has seen: tonight's holdout less the pairs of the champion's snapshot.
+
+    The champion meets users and items it does not know with its average embedding. No rows when it cannot be read any more.
+    """
+    facts = champion.manifest["snapshot"]
+    try:
+        old = open_snapshot(night.home.snapshots / facts["hash"], facts["hash"])
+        verified(night.home.model(champion.run_id))
+    except MachineError:
+        return []  # retired: the stored holdout figures are compared instead
+    data = training_data(snapshot, night.settings.train.seed, night.settings.train.holdout_share)
+    users, items = _old_codes(snapshot.users(), old.users(), "user"), _old_codes(snapshot.items(), old.items(), "item")
+    held = data.core(data.holdout, snapshot)
+    held = held.select(~_known_pairs(old, users[held.user_code], items[held.item_code]))
+    if not len(held):
+        return []
+    theirs = Parameters.load(night.home.model(champion.run_id) / "parameters.safetensors").with_average()
+    user_code = _or_average(users[held.user_code], theirs.n_users)
+    item_code = _or_average(items[held.item_code], theirs.n_items)
+    ours = Parameters.load(folder / "holdout.safetensors").predict(held.user_code, held.item_code)
+    return (errors("challenger", "since_champion", ours, held)
+            + errors("champion", "since_champion", theirs.predict(user_code, item_code), held))
+
+
+def _old_codes(now: pl.DataFrame, old: pl.DataFrame, side: str) -> torch.Tensor:
+    """For each code of now its code in the old snapshot, -1 where it had no rating there."""
+    known = old.filter(pl.col("n_ratings") > 0).select(f"{side}_id", pl.col(f"{side}_code").alias("old"))
+    joined = now.join(known, on=f"{side}_id", how="left", maintain_order="left")
+    return joined["old"].fill_null(-1).cast(pl.Int64).to_torch()
+
+
+def _known_pairs(old: Snapshot, user_code: torch.Tensor, item_code: torch.Tensor) -> torch.Tensor:
+    """Which pairs (in old codes, -1 unknown) the old snapshot had a rating of."""
+    frame = old.ratings()
+    width = old.n_items + 1
+    keys = frame["user_code"].to_torch().long() * width + frame["item_code"].to_torch().long()
+    both = (user_code >= 0) & (item_code >= 0)
+    return both & torch.isin(user_code * width + item_code, keys)
+
+
+def _or_average(code: torch.Tensor, n: int) -> torch.Tensor:
+    """Unknown codes point to the average row, the last of `with_average`."""
+    return torch.where(code < 0, n - 1, code)
