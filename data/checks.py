@@ -53,11 +53,16 @@ def check_tables(folder: Path, snapshot: Snapshot, ids: IdTypes, *, top_n: int, 
         for table in ALL_TABLES:
             features = extra if table.name == "items" else ()
             expected = arrow_schema(table, ids, n_factors, features)
-            faults += _contract_faults(folder, table, expected)
-            path = str(folder / table.pattern)
-            connection.execute(f"create view {quote_identifier(table.name)} as select * from read_parquet({_literal(path)})")
-            faults += _value_faults(connection, table, expected)
             n_checks += 2
+            if broken := _contract_faults(folder, table, expected):
+                faults += broken
+                continue  # its values cannot be asked for
+            path = str(folder / table.pattern)
+            try:
+                connection.execute(f"create view {quote_identifier(table.name)} as select * from read_parquet({_literal(path)})")
+                faults += _value_faults(connection, table, expected)
+            except duckdb.Error as error:
+                faults.append(f"{table.name} cannot be read: {str(error).splitlines()[0]}")
         if not faults:
             faults += _list_faults(connection, snapshot, top_n)
             n_checks += len(_LIST_FAULTS)
@@ -74,9 +79,18 @@ def _contract_faults(folder: Path, table: Table, expected: pa.Schema) -> list[st
     for path in sorted(folder.glob(table.pattern)) or [folder / table.path]:
         if not path.is_file():
             faults.append(f"{table.name} is missing")
-        elif not pq.read_schema(path).equals(expected):
+        elif (found := _schema(path)) is None:
+            faults.append(f"{path.name} of {table.name} is torn")
+        elif not found.equals(expected):
             faults.append(f"{path.name} of {table.name} does not have the declared columns and types")
     return faults
+
+
+def _schema(path: Path) -> pa.Schema | None:
+    try:
+        return pq.read_schema(path)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _value_faults(connection: duckdb.DuckDBPyConnection, table: Table, expected: pa.Schema) -> list[str]:

@@ -34,6 +34,7 @@ create or replace temp table checked as
                  when abs((rating - $low) / $step - round((rating - $low) / $step)) > 1e-6 then 'rating_between_steps'
                  when $timed and rated_at is null then 'bad_timestamp'
                  when rated_at > $latest then 'timestamp_in_future'
+                 when rated_at < timestamp '1970-01-01' then 'timestamp_before_1970'
             end as reason
         from typed
     )
@@ -47,7 +48,9 @@ _IDS = {
     "string": "case when octet_length(encode({0})) between 1 and 128 then {0} end",
 }
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+# Stricter than the cast, which reads 24:00 as the next day and an offset of 99 hours.
+_ISO = ("[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
+        "(Z|[+-](0[0-9]|1[0-4])(:?[0-9]{2})?)?)?")
 
 
 def positions(source: SourceSettings, header: list[str], name: str) -> dict[str, int]:
@@ -67,9 +70,20 @@ def column_position(column: str | int, header: list[str], name: str, setting: st
         fault = f"has {len(header)} columns, {setting} asks for column {column}"
     elif header.count(column) == 1:
         return header.index(column) + 1
+    elif column in header:
+        fault = f"has more than one column {column!r} ({setting})"
     else:
-        fault = f"has {'no' if column not in header else 'more than one'} column {column!r} ({setting}); its header is {header}"
+        fault = f"has no column {column!r} ({setting}) among the {len(header)} of its first line{_similar(column, header)}"
     raise UsageError(f"{name} {fault}. Nothing of this file was loaded. Correct the configuration or the file.")
+
+
+def _similar(column: str, header: list[str]) -> str:
+    """A hint at a header that differs in case or punctuation only. Other fields are not shown: without a header they are a rating."""
+    def letters(name: str) -> str:
+        return "".join(character for character in name.casefold() if character.isalnum())
+
+    meant = [name for name in header if letters(name) == letters(column)]
+    return f" (did you mean {meant[0]!r}?)" if meant else " (is it a header?)"
 
 
 def staged_from_lines(source: SourceSettings, where: dict[str, int], n_columns: int, quoted: bool) -> str:
@@ -138,7 +152,7 @@ def checked_sql(source: SourceSettings, parquet_times: bool = False) -> str:
 
 def is_time_type(sql_type: str) -> bool:
     """Whether a Parquet column holds points in time rather than numbers."""
-    return sql_type.startswith(("TIMESTAMP", "DATE"))
+    return sql_type.startswith(("TIMESTAMP", "DATE")) and not sql_type.endswith("]")
 
 
 def _time_sql(unit: str) -> str:
@@ -159,7 +173,7 @@ def _plain_split(delimiter: str) -> str:
 
 def _quoted_split(delimiter: str) -> str:
     """Fields with optional double quotes (RFC 4180); a line that does not come together again has no fields."""
-    escaped = "\\x%02x" % ord(delimiter)
+    escaped = f"\\x{{{ord(delimiter):x}}}"
     pattern = _literal(f'{escaped}("(?:[^"]|"")*"|[^"{escaped}]*)')
     fields = f"regexp_extract_all({_literal(delimiter)} || raw, {pattern}, 1)"
     unquoted = "list_transform({0}, lambda f: case when starts_with(f, '\"') then replace(f[2:-2], '\"\"', '\"') else f end)"
@@ -172,14 +186,14 @@ def _unquote(text: str) -> str:
 
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-_NUMBERS = (*_INTEGERS, "FLOAT", "DOUBLE", "DECIMAL")
+_NUMBERS = (*_INTEGERS, "FLOAT", "DOUBLE")
 
 
 def _parquet_text(key: str, column: str, sql_type: str, source: SourceSettings, name: str) -> str:
     allowed: Callable[[], bool] = {
         "user": lambda: sql_type in (_INTEGERS if source.ids.user == "integer" else ("VARCHAR",)),
         "item": lambda: sql_type in (_INTEGERS if source.ids.item == "integer" else ("VARCHAR",)),
-        "rating": lambda: sql_type.startswith(_NUMBERS),
+        "rating": lambda: sql_type in _NUMBERS or (sql_type.startswith("DECIMAL(") and sql_type.endswith(")")),
         "timestamp": lambda: is_time_type(sql_type) or sql_type in (_INTEGERS if source.timestamp_unit != "iso" else ("VARCHAR",)),
     }[key]
     if not allowed():

@@ -16,7 +16,8 @@ from data.errors import DataRefused
 
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
-_CHUNK = 1 << 20  # a line longer than this is no rating
+_CHUNK = 1 << 20
+_LONGEST_LINE = 1 << 20  # no rating is longer; a line within a chunk cannot be
 _WRONG_ENCODINGS = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"))
 
 
@@ -69,9 +70,10 @@ def _copy(chunks: Iterator[bytes], plain: BinaryIO, encoding: Literal["utf-8", "
         data = pending_return + (chunk if encoding == "utf-8" else text.encode())
         pending_return = b"\r" if data.endswith(b"\r") else b""
         data = _plain(data.removesuffix(b"\r"))
-        since_newline = len(data) - data.rfind(b"\n") - 1 if b"\n" in data else since_newline + len(data)
-        if since_newline > _CHUNK:
-            raise _NotPlain(f"line {n_lines + 1} is longer than {_CHUNK:,} bytes")
+        first_newline = data.find(b"\n")
+        if since_newline + (first_newline if first_newline >= 0 else len(data)) > _LONGEST_LINE:
+            raise _NotPlain(f"line {n_lines + 1} is longer than {_LONGEST_LINE:,} bytes")
+        since_newline = len(data) - data.rfind(b"\n") - 1 if first_newline >= 0 else since_newline + len(data)
         n_lines += data.count(b"\n")
         head = head if b"\n" in head else head + data
         last = data[-1:] or last

@@ -1,6 +1,7 @@
 """The dense core: what is left of users and items when everybody in it must have enough ratings in it."""
 
 from dataclasses import asdict, dataclass
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,13 @@ def _core_of_density(user_code: Codes, item_code: Codes, target: float) -> Core:
         return core
     raise EmptyCore(f"no core reaches density.target_density = {target:.2%}: the densest has {_describe(best)} "
                     f"with at least {best.min_ratings_per_user} ratings each. Nothing was trained; what is published stands. "
-                    f"Set density.target_density to {best.after.density:.4f} or less.")
+                    f"Set density.target_density to {_rounded_down(best.after.density)} or less.")
+
+
+def _rounded_down(density: float) -> str:
+    """Four significant digits, never more than the density itself."""
+    with localcontext(prec=4, rounding=ROUND_FLOOR):
+        return f"{+Decimal(density):f}"
 
 
 def _advice(user_code: Codes, item_code: Codes, per_user: int, per_item: int) -> str:

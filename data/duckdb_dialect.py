@@ -90,14 +90,27 @@ class BufferedCursor:
         """Rows fetched before stay readable."""
 
 
+class Loan:
+    """A connection lent to engines that outlive it: Great Expectations keeps its last context, and so its engines, for good."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection: duckdb.DuckDBPyConnection | None = connection
+
+    def end(self) -> None:
+        """From here on nobody holds the connection but its owner."""
+        self.connection = None
+
+
 class BorrowedConnection:
     """A DB-API connection over one that its owner closes; every statement commits by itself."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(self, loan: Loan) -> None:
+        self._loan = loan
 
     def cursor(self) -> BufferedCursor:
-        return BufferedCursor(self._connection)
+        if self._loan.connection is None:
+            raise duckdb.ConnectionException("the connection was lent and has been taken back")
+        return BufferedCursor(self._loan.connection)
 
     def commit(self) -> None:
         pass

@@ -373,7 +373,7 @@ def evaluate(connection: duckdb.DuckDBPyConnection, demands: Sequence[Demand]) -
         import great_expectations as gx
         from great_expectations.data_context.types import base
 
-        from data.duckdb_dialect import URL, BorrowedConnection
+        from data.duckdb_dialect import URL, BorrowedConnection, Loan
 
         config = base.DataContextConfig(
             store_backend_defaults=base.InMemoryStoreBackendDefaults(),
@@ -381,10 +381,14 @@ def evaluate(connection: duckdb.DuckDBPyConnection, demands: Sequence[Demand]) -
             analytics_enabled=False,
         )
         context = gx.get_context(mode="ephemeral", project_config=config)
-        options: Any = {"creator": lambda: BorrowedConnection(connection)}
+        loan = Loan(connection)
+        options: Any = {"creator": lambda: BorrowedConnection(loan)}
         source = context.data_sources.add_sql("warehouse", connection_string=URL, kwargs=options)  # type: ignore[call-arg]
         in_turn = sorted(demands, key=_suite_of)
-        return [result for suite, group in groupby(in_turn, _suite_of) for result in _ask(source, suite, list(group))]
+        try:
+            return [result for suite, group in groupby(in_turn, _suite_of) for result in _ask(source, suite, list(group))]
+        finally:
+            loan.end()
 
 
 def _suite_of(demand: Demand) -> tuple[str, bool]:

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from data.atomic import write_json
-from data.errors import HomeLocked, UsageError
+from data.errors import HomeLocked, MachineError, UsageError
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,37 @@ def new_run_id(now: datetime) -> str:
 def check_source(home: Home, contract: dict[str, Any]) -> None:
     """Refuse a home that serves another source; remember the contract of a new one.
 
-    Raises UsageError when the home's contract differs in any key.
+    As long as no rating was ever loaded, a wrong first configuration may be corrected: the warehouse is made anew.
+    Raises UsageError when the home's contract differs in any key, MachineError when it cannot be read.
     """
     path = home.root / "source.json"
-    if not path.exists():
+    known = _read(path) if path.exists() else None
+    if known is None or (known != contract and _never_loaded(home)):
+        for name in (home.warehouse.name, f"{home.warehouse.name}.wal", home.ledger.name) if known else ():
+            (home.root / name).unlink(missing_ok=True)
         write_json(path, contract)
         return
-    known = json.loads(path.read_text("utf-8"))
     if different := [key for key in contract if known.get(key) != contract[key]]:
         facts = "; ".join(f"{key} is {json.dumps(contract[key])}, the home was built with {json.dumps(known.get(key))}"
                           for key in different)
         raise UsageError(f"{home.root}: this home serves another source: {facts}. Nothing was changed. "
                          "Give this source a home of its own with --home DIR.")
+
+
+def _never_loaded(home: Home) -> bool:
+    """Whether the ledger knows of refused files at most; a warehouse without a ledger is not judged."""
+    if not home.warehouse.exists():
+        return True
+    ledger = _read(home.ledger) if home.ledger.exists() else {"files": None}
+    return bool(ledger["files"] is not None and all(file["status"] == "refused" for file in ledger["files"]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise MachineError(f"{path}: damaged ({error}). Nothing was changed. Restore it from a backup of the home.") from None
+    return value
 
 
 @contextlib.contextmanager

@@ -47,16 +47,18 @@ def ingest(home: Home, settings: Settings, now: datetime, on_file: Callable[[str
     entries, n_known, faults = [], 0, []
     with opened(home, settings.source.ids, reads_landing=True) as connection:
         load_metadata(connection, home, settings.source)
-        for number, path in enumerate(files, 1):
-            on_file(path.name, number, len(files))
-            try:
-                entry = _ingest_file(connection, home, settings, path, now)
-            except DataRefused as fault:
-                faults.append(str(fault))
-                continue
-            n_known += entry is None
-            entries += [entry] if entry else []
-        ledger.export(connection, home)
+        try:
+            for number, path in enumerate(files, 1):
+                on_file(shown_name(path), number, len(files))
+                try:
+                    entry = _ingest_file(connection, home, settings, path, now)
+                except DataRefused as fault:
+                    faults.append(str(fault))
+                    continue
+                n_known += entry is None
+                entries += [entry] if entry else []
+        finally:
+            ledger.export(connection, home)  # also what was loaded before a file that ended the ingestion
     faults += [_refusal(entry, settings) for entry in entries if entry.status == "refused"]
     if faults:
         raise DataRefused(" ".join(faults))
@@ -73,7 +75,7 @@ def _ingest_file(connection: duckdb.DuckDBPyConnection, home: Home, settings: Se
         known = ledger.find(connection, digest)
         if known and known.status != "refused":
             return None
-        n_records = _stage(connection, copy, settings.source, path.name, now)
+        n_records = _stage(connection, copy, settings.source, shown_name(path), now)
         landed = home.landing / landing_name(digest, copy, settings.source)
         sync(copy)
         copy.replace(landed)
@@ -88,6 +90,11 @@ def _ingest_file(connection: duckdb.DuckDBPyConnection, home: Home, settings: Se
         copy.unlink(missing_ok=True)
 
 
+def shown_name(path: Path) -> str:
+    """The file's name as text: bytes that are no UTF-8 become question marks."""
+    return path.name.encode("utf-8", "replace").decode()
+
+
 def landing_name(digest: str, copy: Path, source: SourceSettings) -> str:
     """The name of a file's copy: its SHA-256 and what it is."""
     with copy.open("rb") as file:
@@ -98,7 +105,7 @@ def landing_name(digest: str, copy: Path, source: SourceSettings) -> str:
 def _stage(connection: duckdb.DuckDBPyConnection, copy: Path, source: SourceSettings, name: str, now: datetime) -> int:
     """Fill the table `checked` with every record of the file, and return how many there are."""
     if copy.stat().st_size == 0:
-        raise DataRefused(f"{name} is empty (0 bytes). Nothing of it was loaded. Have it sent again, then ingest again.")
+        raise _empty(name, "0 bytes")
     parquet_times, unterminated = False, 0
     if source.format == "parquet":
         parquet_times = _stage_parquet(connection, copy, source, name)
@@ -111,9 +118,15 @@ def _stage(connection: duckdb.DuckDBPyConnection, copy: Path, source: SourceSett
     return int(connection.execute("select count(*) from checked").fetchall()[0][0])
 
 
+def _empty(name: str, how: str) -> DataRefused:
+    return DataRefused(f"{name} is empty ({how}). Nothing of it was loaded. Have it sent again, then ingest again.")
+
+
 def _stage_text(connection: duckdb.DuckDBPyConnection, copy: Path, source: SourceSettings, name: str) -> int:
     """Stage a text file; the number of its last line if that one may be cut, else 0."""
     text, quoted = read_lines(connection, copy, source, name)
+    if text.n_lines == 0:
+        raise _empty(name, "nothing is packed in it")
     header = split_line(text.first_line, source.delimiter)
     connection.execute(staged_from_lines(source, positions(source, header, name), len(header), quoted))
     return 0 if text.terminated or source.final_newline == "optional" else text.n_lines
@@ -139,7 +152,7 @@ def _stage_parquet(connection: duckdb.DuckDBPyConnection, copy: Path, source: So
 _NEW_RATINGS = """
     insert into ratings
     with fresh as (
-        select user_id, item_id, rating, rated_at, min(line) as line
+        select user_id, item_id, rating, rated_at, max(line) as line
         from checked
         where reason is null
         group by user_id, item_id, rating, rated_at
@@ -175,7 +188,7 @@ def _load(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Path,
     n_loaded = 0 if refused else _insert(connection, settings.source, file_id)
     n_good = n_records - n_quarantined
     entry = ledger.Entry(
-        file_id=file_id, name=path.name, sha256=digest, size_bytes=size_bytes, status="refused" if refused else "pending",
+        file_id=file_id, name=shown_name(path), sha256=digest, size_bytes=size_bytes, status="refused" if refused else "pending",
         n_records=n_records, n_loaded=n_loaded, n_duplicates=0 if refused else n_good - n_loaded,
         n_quarantined=n_quarantined, n_refused=n_good if refused else 0, ingested_at=now.astimezone(UTC).replace(tzinfo=None))
     ledger.add(connection, entry)
@@ -190,6 +203,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, source: SourceSettings, file_
 
 def _refusal(entry: ledger.Entry, settings: Settings) -> str:
     share = entry.n_quarantined / entry.n_records
-    return (f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.1%}) break the contract, "
-            f"the limit is {settings.validate_.max_quarantined_share:.1%}. Nothing of this file was loaded; its rows and their "
+    return (f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.2%}) break the contract, "
+            f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; its rows and their "
             "reasons stand in the quarantine. Correct the file, then ingest again.")

@@ -10,9 +10,10 @@ import duckdb
 from data.decode import PlainText, decode
 from data.settings import FileFormat
 
+# Without a delimiter a line is one field, whatever bytes it holds.
 _RAW_LINES = """
 create or replace temp table raw_lines as
-    select raw from read_csv($path, columns = {'raw': 'varchar'}, delim = '\x01', quote = '', escape = '',
+    select raw from read_csv($path, columns = {'raw': 'varchar'}, delim = '', quote = '', escape = '',
         header = false, auto_detect = false, compression = 'none', max_line_size = 4194304)
 """
 

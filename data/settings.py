@@ -5,13 +5,14 @@ The environment is read in one place, `resolve_home`.
 """
 
 import difflib
+import glob
 import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from data.errors import UsageError
 from models.config import FitConfig, GateConfig, HoldoutConfig, y_range_for
@@ -23,7 +24,20 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 class Section(BaseModel):
     """A table of the TOML: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _at_most_once(names: Sequence[str | int | None]) -> None:
+    given = [name for name in names if name is not None]
+    if twice := [name for name in given if given.count(name) > 1]:
+        raise ValueError(f"column {twice[0]!r} is named twice")
+
+
+def _check_features(features: Sequence[str | int], reserved: Sequence[str]) -> None:
+    """Features become columns of the snapshot and of the published table, beside those that are always there."""
+    _at_most_once([str(name).casefold() for name in features])
+    if taken := [name for name in features if str(name).casefold() in reserved]:
+        raise ValueError(f"features: {taken[0]!r} is the name of a column of ours; give its position instead, or leave it out")
 
 
 def _listed(value: Any) -> Any:
@@ -38,6 +52,11 @@ class RatingColumns(Section):
     rating: str | int
     timestamp: str | int | None = None
 
+    @model_validator(mode="after")
+    def _each_its_own(self) -> Self:
+        _at_most_once(list(self.model_dump().values()))
+        return self
+
 
 class ItemColumns(Section):
     """Where an item's fields stand; `features` are published as given."""
@@ -46,12 +65,22 @@ class ItemColumns(Section):
     title: str | int | None = None
     features: list[str | int] = []
 
+    @model_validator(mode="after")
+    def _features_have_names_of_their_own(self) -> Self:
+        _check_features(self.features, ("item_id", "item_code", "title", "in_core", "n_ratings", "mean_rating"))
+        return self
+
 
 class UserColumns(Section):
     """Where a user's fields stand."""
 
     user: str | int
     features: list[str | int] = []
+
+    @model_validator(mode="after")
+    def _features_have_names_of_their_own(self) -> Self:
+        _check_features(self.features, ("user_id", "user_code", "in_core", "n_ratings", "mean_rating"))
+        return self
 
 
 class FileFormat(Section):
@@ -61,6 +90,13 @@ class FileFormat(Section):
     delimiter: Annotated[str, Field(min_length=1, max_length=4)] = ","
     header: bool = True
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
+
+    @field_validator("delimiter")
+    @classmethod
+    def _can_stand_in_a_line(cls, delimiter: str) -> str:
+        if set(delimiter) & set('"\r\n\0'):
+            raise ValueError("a delimiter cannot hold a quote, a line end or NUL")
+        return delimiter
 
 
 class ItemsSource(FileFormat):
@@ -95,6 +131,9 @@ class Scale(Section):
     def _has_width(self) -> Self:
         if not self.min < self.max:
             raise ValueError(f"min {self.min:g} must lie below max {self.max:g}; a scale with one value cannot be learned")
+        n_steps = (self.max - self.min) / (self.step or 1)
+        if self.step is not None and abs(n_steps - round(n_steps)) > 1e-6:
+            raise ValueError(f"steps of {self.step:g} from {self.min:g} do not reach {self.max:g}; correct step, or leave it out")
         return self
 
 
@@ -270,11 +309,20 @@ def _explain_one(detail: Any) -> str:
     path = [str(part) for part in detail["loc"]]
     where = ".".join(path) or "the file"
     if detail["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(path[-1], _valid_keys(path[:-1]), n=1, cutoff=0.0)
-        return f"unknown key {where}; the nearest valid one is {'.'.join([*path[:-1], *nearest])}."
+        return f"unknown key {where}; the nearest valid one is {_nearest(path)}."
     if detail["type"] == "missing":
         return f"{where} is missing."
+    if detail["type"] in ("model_type", "dict_type"):
+        return f"{where} is a section, not a value: write [{where}], or {where}.KEY = VALUE."
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}."
+
+
+def _nearest(path: Sequence[str]) -> str:
+    """The valid key meant: the like-named one of another section, else the most similar one of this section."""
+    *section, name = path
+    elsewhere = [f"{other}.{name}" for other in _valid_keys([]) if name in _valid_keys([other])]
+    nearest = difflib.get_close_matches(name, _valid_keys(section), n=1, cutoff=0.0)
+    return elsewhere[0] if elsewhere else ".".join([*section, *nearest])
 
 
 def _valid_keys(path: Sequence[str]) -> list[str]:
@@ -290,7 +338,12 @@ def _valid_keys(path: Sequence[str]) -> list[str]:
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     def absolute(path: str) -> str:
-        return str(folder / Path(path).expanduser())
+        try:
+            own = Path(path).expanduser()
+        except RuntimeError as error:
+            raise UsageError(f"{path}: {error} Nothing was started. Correct the path in the configuration.") from None
+        is_glob = glob.has_magic(path) and not (folder / own).exists()
+        return str(Path(glob.escape(str(folder))) / own if is_glob else folder / own)
 
     source = settings.source
     changed: dict[str, Any] = {"ratings": [absolute(path) for path in source.ratings]}

@@ -72,12 +72,13 @@ def open_snapshot(folder: Path, expected_hash: str) -> Snapshot:
     try:
         facts = json.loads((folder / FACTS).read_text("utf-8"))
         found = content_hash(facts, {name: sha256(folder / name) for name in TABLES})
-    except (OSError, ValueError, KeyError) as error:
+        known, version = facts["hash"], int(facts["format_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise MachineError(f"snapshot {folder.name}: cannot be read: {error}. Nothing was changed. {_REMEDY}") from None
-    if facts["format_version"] > FORMAT_VERSION:
-        raise MachineError(f"snapshot {folder.name} has format {facts['format_version']}, this program knows up to "
+    if version > FORMAT_VERSION:
+        raise MachineError(f"snapshot {folder.name} has format {version}, this program knows up to "
                            f"{FORMAT_VERSION}. Nothing was changed. Use the newer program.")
-    if not found == facts["hash"] == expected_hash:
+    if not found == known == expected_hash:
         raise MachineError(f"snapshot {folder.name}: its content has hash {found}, expected {expected_hash}. "
                            f"Nothing was changed. {_REMEDY}")
     return Snapshot(folder, facts)

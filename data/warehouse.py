@@ -36,8 +36,8 @@ def opened(home: Home, ids: IdTypes, *, reads_landing: bool = False) -> Iterator
         _restrict(connection, home, reads_landing)
         _create(connection, ids)
         yield connection
-    except duckdb.IOException as error:
-        raise MachineError(f"{home.warehouse}: the disk said no: {_first_line(error)}. What was committed before stands; "
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise MachineError(f"{home.warehouse}: disk or memory said no: {_first_line(error)}. What was committed before stands; "
                            "make room or mend the permission, then run again.") from None
     finally:
         connection.close()

@@ -1,9 +1,11 @@
-"""How a flow run tells its story: log lines, and a final state with one sentence."""
+"""How a flow run tells its story: log lines, and a final state whose name and message are the outcome's."""
 
 from typing import Any
 
 from prefect import get_run_logger
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Failed, State
+
+from tasks.night import outcome_named
 
 
 class FlowLog:
@@ -21,7 +23,11 @@ class FlowLog:
 
 
 def concluded(outcome: Any) -> Any:
-    """The outcome as the state of a flow run: a refusal is a failed run, whose message says why."""
-    if outcome.ok:
-        return Completed(message=outcome.message, name="Completed" if outcome.name == "done" else "NothingNew")
-    return Failed(message=f"[{outcome.name}, code {outcome.code}] {outcome.message}")
+    """The outcome as the state of a flow run: a refusal is a failed run, whose name and message say why."""
+    make = Completed if outcome.ok else Failed
+    return make(name=outcome.name, message=outcome.message)
+
+
+def outcome_of_state(state: State[Any]) -> Any:
+    """The outcome that `concluded` put into a state; a state that Prefect made itself is a fault."""
+    return outcome_named(state.name or "", state.message or "")

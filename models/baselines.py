@@ -42,7 +42,7 @@ def damped_biases(ratings: Ratings, config: BaselineConfig) -> DampedBiases:
 def _damped_mean(code: Tensor, value: Tensor, n: int, damping: float) -> Tensor:
     """(n,) float64: sum / (count + damping), 0 where both are 0."""
     total = torch.bincount(code, weights=value, minlength=n)
-    weight = torch.bincount(code, minlength=n) + damping
+    weight = torch.bincount(code, minlength=n).double() + damping
     return total / weight.clamp_min(torch.finfo(torch.float64).tiny)
 
 

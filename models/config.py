@@ -26,10 +26,10 @@ class FitConfig:
 
     y_range: tuple[float, float]  # predictions lie strictly inside; belongs to the source's scale, so no default
     n_factors: int = 50  # the lesson's; with weight decay more or fewer hardly matter
-    n_models: int = 2  # trained side by side and averaged; n_factors are shared out between them
+    n_models: int = 4  # trained side by side and averaged, n_factors shared out; measured: 1 .912, 2 .903, 4 .900 RMSE
     epochs: int = 5  # the lesson's; one cycle of the learning rate spans all of them
-    batch_size: int = 0  # 0 = automatic: about 1,250 steps an epoch (the lesson's 64 on 80,000 ratings), at least 64
-    learning_rate: float = 5e-3  # the peak of the cycle; the lesson's
+    batch_size: int = 0  # 0 = automatic: about 625 steps an epoch, at least 64; twice the lesson's batch, half its time
+    learning_rate: float = 8e-3  # the peak of the cycle; the lesson's 5e-3 belongs to its smaller batch
     weight_decay: float = 0.1  # decoupled (AdamW); the lesson's, and what keeps 50 factors from overfitting
     seed: int = 42  # of the first factors and the order of the ratings
     device: str = "auto"  # a GPU where there is one, else the CPU

@@ -19,7 +19,7 @@ from models.errors import FitDiverged, NoRatings, UnreachableRatings
 from models.parameters import Parameters
 from models.ratings import Ratings
 
-_STEPS_PER_EPOCH = 1250  # the lesson's: 80,000 ratings in batches of 64
+_STEPS_PER_EPOCH = 625  # half the lesson's, at 1.6 times its learning rate: better and twice as fast where measured
 _SMALLEST_BATCH = 64
 _REPORTS_PER_EPOCH = 10
 _DIVERGED_AT = 2.0  # times the loss of the untrained model; a sigmoid range bounds the loss, so it never is "huge"
@@ -56,9 +56,7 @@ class Fitted:
     history: list[EpochLoss]
 
 
-def fit(
-    ratings: Ratings, config: FitConfig, on_progress: Callable[[FitProgress], None] | None = None
-) -> Fitted:
+def fit(ratings: Ratings, config: FitConfig, on_progress: Callable[[FitProgress], None] | None = None) -> Fitted:
     """Learn the parameters that minimise the mean squared error, with decoupled weight decay.
 
     Prediction: low + (high - low) * sigmoid(user_factors[u] @ item_factors[i] + user_bias[u] + item_bias[i]),
@@ -77,7 +75,7 @@ def fit(
 
 
 def batch_size_for(n_ratings: int, config: FitConfig) -> int:
-    """The batch size that a fit uses: as configured, or the power of two nearest n_ratings / 1250, at least 64."""
+    """The batch size that a fit uses: as configured, or the power of two nearest n_ratings / 625, at least 64."""
     if config.batch_size > 0:
         return config.batch_size
     wanted = max(1.0, n_ratings / _STEPS_PER_EPOCH)
@@ -108,9 +106,9 @@ class _Run:
     """
 
     def __init__(
-        self, ratings: Ratings, config: FitConfig, device: torch.device, on_progress: Callable[[FitProgress], None] | None
+        self, ratings: Ratings, config: FitConfig, device: torch.device, listener: Callable[[FitProgress], None] | None
     ) -> None:
-        self.ratings, self.config, self.device, self.on_progress = ratings, config, device, on_progress
+        self.ratings, self.config, self.device, self.listener = ratings, config, device, listener
         self.generator = torch.Generator().manual_seed(config.seed)  # on the CPU: one order on every device
         self.rating = ratings.rating.to(device)
         self.pair = torch.stack([ratings.user_code, ratings.item_code + ratings.n_users]).to(device)
@@ -126,16 +124,29 @@ class _Run:
         return self.ratings.n_users + self.ratings.n_items
 
     def _first_table(self) -> Tensor:
-        shape = (self.config.n_models * self.n_rows, self.config.n_factors // self.config.n_models + 1)
-        table = torch.randn(shape, generator=self.generator) * _INITIAL_SPREAD
-        table[:, -1] = 0.0
-        return table.to(self.device)
+        """Small random factors, biases 0.
+
+        Where n_factors cannot be shared out evenly, the last columns start at 0 on both sides: then their gradient is
+        exactly 0, they stay 0, and `parameters` drops them.
+        """
+        n_models, n_factors = self.config.n_models, self.config.n_factors
+        width = -(-n_factors // n_models)
+        table = torch.randn((n_models, self.n_rows, width + 1), generator=self.generator) * _INITIAL_SPREAD
+        used = (torch.arange(n_models * width) < n_factors).view(n_models, 1, width)
+        table[:, :, :-1] *= used
+        table[:, :, -1] = 0.0
+        return table.view(-1, width + 1).to(self.device)
 
     def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         config = self.config
         steps = -(-len(self.ratings) // self.batch_size) * config.epochs
         optimizer = torch.optim.AdamW(
-            [self.table], lr=config.learning_rate, betas=(0.9, 0.99), eps=1e-5, weight_decay=config.weight_decay, fused=True
+            [self.table],
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            eps=1e-5,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
@@ -184,21 +195,23 @@ class _Run:
         if not loss <= self.loss_limit:  # also where the loss is NaN
             raise FitDiverged(
                 f"The loss is {loss:g} in epoch {epoch} of {self.config.epochs}, after {done:,} of "
-                f"{len(self.ratings):,} ratings; an untrained model has {self.loss_limit / _DIVERGED_AT:.3g} and the limit "
-                f"is {self.loss_limit:.3g}. Training stopped, nothing was kept. "
+                f"{len(self.ratings):,} ratings; an untrained model has {self.loss_limit / _DIVERGED_AT:.3g}, "
+                f"the limit is {self.loss_limit:.3g}. Training stopped, nothing was kept. "
                 f"Lower learning_rate (now {self.config.learning_rate:g})."
             )
-        if self.on_progress:
+        if self.listener:
             n = len(self.ratings)
             done_in_all = (epoch - 1) * n + done
             rate = done_in_all / (time.perf_counter() - self.started)
-            self.on_progress(FitProgress(epoch, self.config.epochs, done_in_all, self.config.epochs * n, loss, rate))
+            self.listener(FitProgress(epoch, self.config.epochs, done_in_all, self.config.epochs * n, loss, rate))
 
     def parameters(self) -> Parameters:
         """The average of the models, as one model."""
         n_models, n_users = self.config.n_models, self.ratings.n_users
         rows = self.table.detach().cpu().view(n_models, self.n_rows, -1)
-        factors = (rows[:, :, :-1] / n_models**0.5).permute(1, 0, 2).reshape(self.n_rows, -1)
+        factors = (
+            (rows[:, :, :-1] / n_models**0.5).permute(1, 0, 2).reshape(self.n_rows, -1)[:, : self.config.n_factors]
+        )
         bias = rows[:, :, -1].mean(0)
         return Parameters(
             user_factors=factors[:n_users].contiguous(),

@@ -41,7 +41,7 @@ def fold_in(rows: RowLists, fixed: Side, start: Side, y_range: tuple[float, floa
     theta = theta_0.repeat(rows.n_rows, 1)
     with deterministic_algorithms(), torch.no_grad():
         for group in groups_of_similar_length(rows.lengths, theta.shape[1], config.block_values):
-            theta[group] = _Block(rows, group, fixed, theta_0, y_range, config).solve()
+            theta[group] = _Block(rows, group, fixed, theta_0, y_range=y_range, config=config).solve()
     return Side(theta[:, :-1].contiguous(), theta[:, -1].contiguous())
 
 
@@ -67,7 +67,14 @@ class _Block:
     """Some rows of similar length, padded: B rows, L entries, d = n_factors + 1 unknowns."""
 
     def __init__(
-        self, rows: RowLists, group: Tensor, fixed: Side, theta_0: Tensor, y_range: tuple[float, float], config: FoldInConfig
+        self,
+        rows: RowLists,
+        group: Tensor,
+        fixed: Side,
+        theta_0: Tensor,
+        *,
+        y_range: tuple[float, float],
+        config: FoldInConfig,
     ) -> None:
         assert rows.rating is not None, "fold-in needs ratings"
         position, entry = rows.entries_of(group)

@@ -55,18 +55,17 @@ def judge(evidence: Evidence, config: GateConfig) -> Decision:
 
 def _beats_baseline(evidence: Evidence) -> tuple[bool, str]:
     challenger, baseline = _figure(evidence.challenger_rmse), _figure(evidence.baseline_rmse)
-    passed = challenger < baseline < math.inf  # False for NaN
+    passed = 0 <= challenger < baseline < math.inf  # False for NaN
     verb = "is below" if passed else "is not below"
-    return passed, f"The holdout RMSE {challenger:.4f} {verb} that of the damped biases, {baseline:.4f}."
+    return passed, f"The holdout RMSE {_shown(challenger)} {verb} that of the damped biases, {_shown(baseline)}."
 
 
 def _holds_against(evidence: Evidence, champion: AgainstChampion, config: GateConfig) -> tuple[bool, str]:
     if champion.n_new_ratings >= config.min_new_ratings:
         where = f"on {champion.n_new_ratings:,} ratings newer than the champion's snapshot"
         return _not_worse(champion.challenger_new_rmse, champion.champion_new_rmse, config, where)
-    where = (
-        f"on each night's own holdout (only {champion.n_new_ratings:,} newer ratings, {config.min_new_ratings:,} are needed)"
-    )
+    where = f"on each night's own holdout ({champion.n_new_ratings:,} newer ratings are fewer than "
+    where += f"{config.min_new_ratings:,}, too few to score the champion on)"
     return _not_worse(evidence.challenger_rmse, champion.champion_holdout_rmse, config, where)
 
 
@@ -74,13 +73,18 @@ def _not_worse(challenger: float | None, champion: float | None, config: GateCon
     """challenger <= champion * (1 + tolerance), with both finite."""
     ours, theirs = _figure(challenger), _figure(champion)
     limit = theirs * (1 + config.tolerance)
-    passed = ours <= limit < math.inf  # False for NaN
+    passed = 0 <= ours <= limit < math.inf  # False for NaN
     verb = "is within" if passed else "is not within"
     return passed, (
-        f"The RMSE {ours:.4f} {verb} the limit {limit:.4f} (champion {theirs:.4f} + {config.tolerance:.1%}), {where}."
+        f"The RMSE {_shown(ours)} {verb} the limit {_shown(limit)} "
+        f"(champion {_shown(theirs)} + {config.tolerance:.1%}), {where}."
     )
 
 
 def _figure(value: float | None) -> float:
     """NaN for what is missing, so that every comparison with it fails."""
     return math.nan if value is None else value
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:.4f}" if math.isfinite(figure) else "(not measured)" if math.isnan(figure) else f"({figure})"

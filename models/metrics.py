@@ -22,7 +22,7 @@ def hits(top: Tensor, relevant: RowLists) -> Tensor:
     top       (n_rows, k) int64 item codes, best first; a negative code is an empty place
     relevant  for each row of `top` the codes of the relevant items
     """
-    span = int(max(top.max().item() if top.numel() else -1, relevant.code.max().item() if relevant.code.numel() else -1))
+    span = int(torch.cat([top.flatten(), relevant.code, top.new_zeros(1)]).max())
     row = torch.repeat_interleave(torch.arange(relevant.n_rows, device=top.device), relevant.lengths)
     wanted = row * (span + 1) + relevant.code
     offered = torch.arange(top.shape[0], device=top.device).unsqueeze(1) * (span + 1) + top

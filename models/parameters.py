@@ -1,5 +1,6 @@
 """The learned parameters of the biased matrix factorisation: predicting with them, keeping them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 from models.errors import CheckpointDamaged
 
 FORMAT_VERSION = "1"
+_METADATA_KEY = "overnight"
 _TENSORS = ("user_factors", "item_factors", "user_bias", "item_bias")
 _BLOCK = 1 << 16  # pairs predicted at once: 26 MB of factors at 50
 
@@ -85,7 +87,7 @@ class Parameters:
 
     def predict(self, user_code: Tensor, item_code: Tensor) -> Tensor:
         """The predicted ratings of pairs, (n,) float32; not clipped to the scale."""
-        blocks = zip(user_code.split(_BLOCK), item_code.split(_BLOCK), strict=True)
+        blocks = zip(torch.split(user_code, _BLOCK), torch.split(item_code, _BLOCK), strict=True)
         scores = [self._pair_scores(users, items) for users, items in blocks]
         return self.to_rating(torch.cat(scores))
 
@@ -111,13 +113,9 @@ class Parameters:
     def save(self, path: Path) -> None:
         """Write a safetensors file; give a temporary name and rename it afterwards, a full disk leaves a torn file."""
         low, high = self.y_range
-        metadata = {
-            "format_version": FORMAT_VERSION,
-            "y_range_low": repr(low),
-            "y_range_high": repr(high),
-            "global_mean": repr(self.global_mean),
-        }
-        save_file(dict(self.named_tensors()), path, metadata=metadata)
+        facts = {"format_version": FORMAT_VERSION, "y_range": [low, high], "global_mean": self.global_mean}
+        # One key only: safetensors writes several in a random order, and the same night must give the same bytes.
+        save_file(dict(self.named_tensors()), path, metadata={_METADATA_KEY: json.dumps(facts)})
 
     @classmethod
     def load(cls, path: Path) -> "Parameters":
@@ -128,26 +126,26 @@ class Parameters:
         """
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
+                facts = json.loads((file.metadata() or {})[_METADATA_KEY])
                 tensors = {name: file.get_tensor(name) for name in _TENSORS}
-            y_range = (float(metadata["y_range_low"]), float(metadata["y_range_high"]))
-            loaded = cls(**tensors, y_range=y_range, global_mean=float(metadata["global_mean"]))
-        except (SafetensorError, KeyError, ValueError) as error:
+            if facts["format_version"] != FORMAT_VERSION:
+                raise ValueError(f"format version {facts['format_version']!r}, this code reads {FORMAT_VERSION!r}")
+            low, high = map(float, facts["y_range"])
+            loaded = cls(**tensors, y_range=(low, high), global_mean=float(facts["global_mean"]))
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise _damaged(path, str(error)) from error
-        if metadata.get("format_version") != FORMAT_VERSION:
-            raise _damaged(path, f"format version {metadata.get('format_version')!r}, this code reads {FORMAT_VERSION!r}")
         _check(loaded, path)
         return loaded
 
 
 def _check(loaded: Parameters, path: Path) -> None:
     """Raise CheckpointDamaged unless shapes, types and values fit together."""
-    n_users, n_factors = loaded.user_factors.shape if loaded.user_factors.ndim == 2 else (-1, -1)
+    n_users, n_items, n_factors = loaded.user_bias.numel(), loaded.item_bias.numel(), loaded.user_factors.shape[-1]
     expected = {
         "user_factors": (n_users, n_factors),
-        "item_factors": (loaded.item_bias.numel(), n_factors),
+        "item_factors": (n_items, n_factors),
         "user_bias": (n_users,),
-        "item_bias": (loaded.item_bias.numel(),),
+        "item_bias": (n_items,),
     }
     for name, tensor in loaded.named_tensors():
         if tuple(tensor.shape) != expected[name] or tensor.dtype != torch.float32:

@@ -45,22 +45,24 @@ def top_n_by(
     scores_of: Callable[[Tensor], Tensor], user_codes: Tensor, seen: RowLists, n: int, block_users: int = 512
 ) -> Iterator[TopBlock]:
     """As top_n, for any scorer: scores_of(user codes (B,)) gives (B, n_items), and may be overwritten."""
-    for users in user_codes.split(block_users):
+    for users in torch.split(user_codes, block_users):
         scores = scores_of(users)
         _require_finite(scores)
         position, entry = seen.entries_of(users)
         scores[position, seen.code[entry]] = -torch.inf
-        unseen = scores.shape[1] - (scores == -torch.inf).sum(1)
         code, score = _best(scores, n)
-        yield TopBlock(users, code.masked_fill(score == -torch.inf, _NOTHING), score, unseen.clamp_max(n))
+        valid = score > -torch.inf
+        yield TopBlock(users, code.masked_fill(~valid, _NOTHING), score, valid.sum(1))
 
 
 def _require_finite(scores: Tensor) -> None:
+    if bool(scores.sum(1).isfinite().all()):  # three times faster than asking each score
+        return
     bad = int((~scores.isfinite()).sum())
     if bad:
         raise ScoresNotFinite(
-            f"{bad:,} of {scores.numel():,} scores in a block of {scores.shape[0]:,} users are NaN or infinite; 0 are allowed. "
-            "No list was made. The parameters are damaged: train again."
+            f"{bad:,} of {scores.numel():,} scores in a block of {scores.shape[0]:,} rows are NaN or infinite; "
+            "0 are allowed. No list was made. The parameters are damaged: train again."
         )
 
 
@@ -96,7 +98,7 @@ def similar_items(item_factors: Tensor, n: int, block: int = 512) -> tuple[Tenso
     n_items = unit.shape[0]
     n = min(n, max(0, n_items - 1))
     codes, values = torch.empty((n_items, n), dtype=torch.int64), torch.empty((n_items, n))
-    for items in torch.arange(n_items).split(block) if n else ():
+    for items in torch.split(torch.arange(n_items), block) if n else ():
         cosine = (unit[items] @ unit.T).clamp_(-1.0, 1.0)
         cosine[torch.arange(items.shape[0]), items] = -torch.inf
         codes[items], values[items] = _best(cosine, n)

@@ -107,6 +107,12 @@ def outcome_of(error: BaseException) -> Outcome:
                                      "The attempt's folder has an error.txt with the details; please report it.")
 
 
+def outcome_named(name: str, message: str) -> Outcome:
+    """An outcome by its name; a name that is none of ours is a fault."""
+    codes = {**{known: code for code, known in _NAMES.items()}, "nothing_new": DONE}
+    return Outcome(codes[name], name, message) if name in codes else Outcome(MACHINE, "fault", message)
+
+
 def is_machine_error(error: BaseException) -> bool:
     """Disk, permission or memory: polars and torch report a full disk as errors of their own."""
     return isinstance(error, OSError | MemoryError) or "No space left on device" in str(error)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from data.atomic import write_json, write_text
-from data.errors import DataRefused
+from data.errors import DataRefused, MachineError
 from data.expectations import Limits
 from tasks import artifacts
 from tasks.night import Night
@@ -20,6 +20,9 @@ def validate(night: Night) -> StepResult:
     ids = night.settings.source.ids
     limits = _limits(night, history.previous_volumes(night.home, ids))
     validation = expectations.validate(night.home.warehouse, limits)
+    if validation.n_evaluated != validation.n_written:
+        raise MachineError(f"validation: {validation.n_evaluated} of {validation.n_written} expectations could be evaluated. "
+                           "The files stay pending; what is published stands. Look for memory or disk, then run again.")
     document = validation.document
     write_json(night.attempt.folder / "validation.json", document)
     write_text(night.attempt.folder / "validation.html", page(document, f"Validation of {night.run_id}"))

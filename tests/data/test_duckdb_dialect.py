@@ -8,7 +8,7 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from data.duckdb_dialect import URL, BorrowedConnection, open_read_only
+from data.duckdb_dialect import URL, BorrowedConnection, Loan, open_read_only
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def connection(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def engine(connection: duckdb.DuckDBPyConnection) -> sa.Engine:
-    return sa.create_engine(URL, creator=lambda: BorrowedConnection(connection))
+    return sa.create_engine(URL, creator=lambda: BorrowedConnection(Loan(connection)))
 
 
 def test_reflects_the_columns_of_tables_and_views(engine: sa.Engine) -> None:
@@ -109,7 +109,7 @@ def test_the_memory_limit_holds(connection: duckdb.DuckDBPyConnection) -> None:
 def test_temporary_tables_are_seen_by_every_engine_on_the_connection(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create temp table facts as select 7 as n_rows")
     for _ in range(2):
-        engine = sa.create_engine(URL, creator=lambda: BorrowedConnection(connection))
+        engine = sa.create_engine(URL, creator=lambda: BorrowedConnection(Loan(connection)))
         assert sa.inspect(engine).has_table("facts")
         with engine.connect() as borrowed:
             assert borrowed.scalar(sa.text("select n_rows from facts")) == 7
@@ -117,7 +117,7 @@ def test_temporary_tables_are_seen_by_every_engine_on_the_connection(connection:
 
 def test_the_file_is_free_for_its_writer_once_the_owner_closed(file: Path) -> None:
     with contextlib.closing(open_read_only(file)) as connection:
-        engine = sa.create_engine(URL, creator=lambda: BorrowedConnection(connection))
+        engine = sa.create_engine(URL, creator=lambda: BorrowedConnection(Loan(connection)))
         with engine.connect() as borrowed:
             borrowed.execute(sa.text("select 1"))
 

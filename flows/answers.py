@@ -1,0 +1,103 @@
+"""How each answer looks to a person."""
+
+from pathlib import Path
+from typing import Any
+
+from flows.terminal import out, print_table, say
+
+_WHAT = {
+    "recommendations": "each user's list, best first", "default_recommendations": "the list for anyone not in the table",
+    "similar_items": "each item's neighbours", "item_biases": "how much better or worse than average an item is rated",
+    "user_biases": "how generous a user is", "item_factors": "latent factors", "user_factors": "latent factors",
+    "items": "titles and features", "metrics": "challenger, champion and baselines"}
+
+
+def print_ending(purpose: str, outcome: Any, home: Path | None) -> None:
+    """The end of a run: what was published, and what to try next."""
+    from tasks.status import status
+
+    if purpose not in ("run", "publish") or outcome.name == "nothing_new":
+        return say(outcome.message)
+    now = status(home)
+    rows = {Path(path).parts[0].removesuffix(".parquet"): n for path, n in now["published"]["rows"].items()}
+    out.print()
+    print_table(f"Published as {now['current']}", ("table", "rows", "what"), [(name, n, _WHAT.get(name, "")) for name, n in rows.items()])
+    where = f" --home {home}" if home else ""
+    out.print("\nTry next:", highlight=False)
+    for line in (f"overnight show 1{where}", f"overnight similar 1{where}",
+                 f"overnight query{where} \"select title, bias, n_ratings from item_biases join items using (item_id) order by bias desc limit 5\""):
+        out.print(f"  {line}", highlight=False, markup=False)
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    """What a run would do."""
+    print_table("Rating files", ("file", "bytes", "status"), [(f["name"], f["size_bytes"], f["status"]) for f in plan["files"]])
+    say(f"{plan['n_new']} files would be ingested into {plan['home']}, then validated, filtered, trained on ({plan['train']}), judged and "
+        f"published over {plan['current'] or 'nothing'}. Nothing was done.")
+
+
+def print_status(now: dict[str, Any]) -> None:
+    """The state of a home."""
+    rows: list[tuple[str, Any]] = [("home", now["home"]), ("current", now["current"] or "nothing is published yet")]
+    if published := now["published"]:
+        after = published["density"]["after"]
+        rows += [("published", f"{published['since']}, {published['age_hours']:.1f} h ago{' (STALE)' if now['stale'] else ''}"),
+                 ("data as of", published["as_of"] or "no timestamps"),
+                 ("dense core", f"{after['n_users']:,} users × {after['n_items']:,} items, {after['density']:.2%} dense"),
+                 ("gate", " ".join(published["gate"]["reasons"]))]
+    if ledger := now["ledger"]:
+        rows.append(("ledger", f"{ledger['n_files']:,} files ({ledger['accepted']} accepted, {ledger['pending']} pending, {ledger['refused']} refused): "
+                               f"{ledger['n_records']:,} records = {ledger['n_loaded']:,} loaded + {ledger['n_duplicates']:,} duplicates + "
+                               f"{ledger['n_quarantined']:,} quarantined + {ledger['n_refused']:,} refused"))
+    if last := now["last_run"]:
+        ended = f"{last['outcome']['name']}: {last['outcome']['message']}" if last["outcome"] else "running, or it was cut off"
+        rows.append(("last attempt", f"{last['run_id']} ({last['purpose']}) {ended}"))
+    print_table("", ("", ""), rows)
+
+
+def print_list(answer: dict[str, Any]) -> None:
+    """A person's list."""
+    if answer["rated"]:
+        print_table("Rated highest", ("item", "title", "rating"), _rows(answer["rated"]))
+        out.print()
+    title = "Recommended" if answer["known"] else "Not a known user: the default list"
+    columns = ("rank", "item", "title", "predicted", "score")
+    print_table(title, columns, _rows(answer["recommendations"]))
+    sources = {"model": "in the dense core: trained", "fold_in": "outside the dense core: solved from their ratings with the items fixed",
+               "bias": "nothing but a bias is known", "default": "the average user"}
+    say(f"source: {answer['source']} ({sources[answer['source']]})")
+
+
+def print_similar(answer: dict[str, Any]) -> None:
+    """An item's neighbours."""
+    if not answer["in_core"]:
+        return say(f"{answer['title'] or answer['item_id']} is outside the dense core: its factors say too little for neighbours.")
+    columns = ("rank", "item", "title", "similarity", "common users")
+    print_table(f"Similar to {answer['title'] or answer['item_id']}", columns, _rows(answer["similar"]))
+
+
+def print_prediction(answer: dict[str, Any]) -> None:
+    """What was predicted."""
+    say(f"{answer['rows']:,} rows written to {answer['out']}; {answer['unknown_users']:,} had an unknown user, "
+        f"{answer['unknown_items']:,} an unknown item.")
+
+
+def print_rows(answer: dict[str, Any]) -> None:
+    """The result of a query."""
+    print_table("", answer["columns"], answer["rows"])
+
+
+def print_guess(answer: dict[str, Any]) -> None:
+    """What `init` found out."""
+    print_table("Guessed", ("what", "value", "because"), _rows(answer["guesses"]))
+    say(f"Written to {answer['out']}. Look through it, then: overnight run --config {answer['out']} --home DIR")
+
+
+def print_fetched(answer: dict[str, Any]) -> None:
+    """What was downloaded."""
+    say(f"{answer['data_set']} is in {answer['folder']} ({answer['files']} files). Its terms stand in its README.")
+
+
+def _rows(dictionaries: list[dict[str, Any]]) -> list[list[Any]]:
+    """The values in order; an id is a name, not a number."""
+    return [[str(value) if key.endswith("_id") else value for key, value in row.items()] for row in dictionaries]

@@ -1,0 +1,40 @@
+"""How a command walks a corridor: plainly, or as a recorded flow run where PREFECT_API_URL is set."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from flows.terminal import TerminalLog
+from tasks.night import Night, Request, run_night
+
+
+def walk(purpose: str, corridor: str, config: Path, home: Path | None, overrides: list[str], force: bool) -> Any:
+    """The outcome of a corridor of flows.corridor, by name: it is loaded only once the lock is held."""
+    if purpose == "run" and os.environ.get("PREFECT_API_URL"):
+        return _recorded(config, home, overrides, force)
+
+    def load_and_walk(night: Night) -> None:
+        from flows import corridor as corridors
+
+        getattr(corridors, corridor)(night)
+
+    resume = _newest_unpublished if purpose == "publish" else _nothing
+    return run_night(Request(config, home, overrides, purpose, force), load_and_walk, TerminalLog(), resume)
+
+
+def _recorded(config: Path, home: Path | None, overrides: list[str], force: bool) -> Any:
+    from flows.nightly import nightly
+    from flows.reporting import outcome_of_state
+
+    parameters = {"config": str(config.absolute()), "home": str(home.absolute()) if home else "", "overrides": overrides, "force": force}
+    return outcome_of_state(nightly(**parameters, return_state=True))
+
+
+def _newest_unpublished(home: Any) -> str | None:
+    from tasks.stages import newest_unpublished
+
+    return newest_unpublished(home)
+
+
+def _nothing(home: Any) -> None:
+    return None

@@ -1,0 +1,21 @@
+"""Questions that readers ask: an outcome and an answer, never an exception. Readers take no lock and wait for nobody."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from data.attempt import Outcome
+from data.errors import DONE
+from tasks.night import outcome_of
+
+T = TypeVar("T")
+
+
+def ask(question: Callable[[], T]) -> tuple[Outcome, T | None]:
+    """Call a reader; what it cannot answer becomes an outcome with a message."""
+    try:
+        return Outcome(DONE, "done", ""), question()
+    except Exception as error:
+        outcome = outcome_of(error)
+        if outcome.name == "fault":  # a reader has no attempt whose folder could hold the details
+            outcome = Outcome(outcome.code, outcome.name, f"a fault in Overnight: {type(error).__name__}: {error}. Nothing was changed. Please report it.")
+        return outcome, None

@@ -1,0 +1,26 @@
+"""Going on where an earlier command stopped: `overnight publish` takes up what `overnight train` left."""
+
+from typing import Any
+
+from data import attempt
+from data.errors import UsageError
+from data.home import Home
+from tasks.night import Night
+
+
+def newest_unpublished(home: Home) -> str:
+    """The newest attempt with a trained model that was never published.
+
+    Raises UsageError when there is none.
+    """
+    for path in sorted((home.root / "runs").glob(f"*/{attempt.RECORD}"), reverse=True):
+        run_id = path.parent.name
+        trained = (home.model(run_id) / "model.json").exists()
+        if trained and not home.published_run(run_id).exists():
+            return run_id
+    raise UsageError(f"{home.root}: no trained model waits to be published. Nothing was changed. Run `overnight train` first.")
+
+
+def values_of(night: Night, *stages: str) -> dict[str, Any]:
+    """What the last of these stages left in the attempt."""
+    return next(stage.values for stage in reversed(night.attempt.stages) if stage.name in stages and stage.outcome.ok)
