@@ -37,10 +37,14 @@ _LIST_FAULTS = {
         select count(*) from recommendations anti join rated_items using (item_id)""",
     "rows of an unknown source": """
         select count(*) from recommendations where source not in ('model', 'fold_in', 'bias')""",
+    "predicted ratings off the scale": """
+        select count(*) from recommendations where predicted_rating not between $low::float and $high::float""",
 }
 
 
-def check_tables(folder: Path, snapshot: Snapshot, ids: IdTypes, *, top_n: int, n_factors: int, extra: Sequence[str]) -> int:
+def check_tables(
+    folder: Path, snapshot: Snapshot, ids: IdTypes, *, top_n: int, n_factors: int, extra: Sequence[str]
+) -> int:
     """Check every table of a run folder; returns how many checks were made.
 
     Contract (columns, types, order), no null where none may be, no NaN or infinity, full coverage, right lists, no seen item.
@@ -59,7 +63,9 @@ def check_tables(folder: Path, snapshot: Snapshot, ids: IdTypes, *, top_n: int, 
                 continue  # its values cannot be asked for
             path = str(folder / table.pattern)
             try:
-                connection.execute(f"create view {quote_identifier(table.name)} as select * from read_parquet({_literal(path)})")
+                connection.execute(
+                    f"create view {quote_identifier(table.name)} as select * from read_parquet({_literal(path)})"
+                )
                 faults += _value_faults(connection, table, expected)
             except duckdb.Error as error:
                 faults.append(f"{table.name} cannot be read: {str(error).splitlines()[0]}")
@@ -69,8 +75,10 @@ def check_tables(folder: Path, snapshot: Snapshot, ids: IdTypes, *, top_n: int, 
     finally:
         connection.close()
     if faults:
-        raise TablesUnsound(f"the tables of this run are not sound: {'; '.join(faults)}. They were not published; what was "
-                            "published before stands. This is a fault of the program or the machine: keep the attempt's folder and report it.")
+        raise TablesUnsound(
+            f"the tables of this run are not sound: {'; '.join(faults)}. They were not published; what was "
+            "published before stands. This is a fault of the program or the machine: keep the attempt's folder and report it."
+        )
     return n_checks
 
 
@@ -103,21 +111,29 @@ def _value_faults(connection: duckdb.DuckDBPyConnection, table: Table, expected:
         if pa.types.is_floating(kind):
             counts.append((f"{column.name} is not finite", f"count(*) filter (not isfinite({name}))"))
         if pa.types.is_fixed_size_list(kind):
-            counts.append((f"{column.name} are not finite", f"count(*) filter (not list_bool_and([isfinite(f) for f in {name}]))"))
-    if table is RECOMMENDATIONS:
-        counts.append(("rows at all: none", "case when count(*) = 0 then 1 else 0 end"))
-    found = connection.execute(f"select {', '.join(sql for _, sql in counts)} from {quote_identifier(table.name)}").fetchall()[0]
-    return [f"{table.name}: {what} in {n:,} rows" for (what, _), n in zip(counts, found, strict=True) if n]
+            counts.append(
+                (f"{column.name} are not finite", f"count(*) filter (not list_bool_and([isfinite(f) for f in {name}]))")
+            )
+    found = connection.execute(
+        f"select {', '.join(sql for _, sql in counts)} from {quote_identifier(table.name)}"
+    ).fetchall()[0]
+    faults = [f"{table.name}: {what} in {n:,} rows" for (what, _), n in zip(counts, found, strict=True) if n]
+    if table is RECOMMENDATIONS and not connection.execute("select 1 from recommendations limit 1").fetchall():
+        faults.append("recommendations: it has no rows")
+    return faults
 
 
 def _list_faults(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, top_n: int) -> list[str]:
-    ratings, users, items = (_literal(str(snapshot.folder / f"{name}.parquet")) for name in ("ratings", "users", "items"))
+    ratings, users, items = (
+        _literal(str(snapshot.folder / f"{name}.parquet")) for name in ("ratings", "users", "items")
+    )
     connection.execute(f"create view users as select * from read_parquet({users})")
     connection.execute(f"create view rated_items as select * from read_parquet({items}) where n_ratings > 0")
     connection.execute(f"""
         create view seen as select users.user_id, rated_items.item_id
         from read_parquet({ratings}) join users using (user_code) join rated_items using (item_code)""")
-    known = {"top_n": top_n, "n_items": snapshot.n_items}
+    scale = snapshot.facts["scale"]
+    known = {"top_n": top_n, "n_items": snapshot.n_items, "low": scale["min"], "high": scale["max"]}
     faults = []
     for what, sql in _LIST_FAULTS.items():
         named = {key: value for key, value in known.items() if f"${key}" in sql}

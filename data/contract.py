@@ -31,7 +31,7 @@ create or replace temp table checked as
                  when item_id is null then 'bad_item_id'
                  when rating is null then 'bad_rating'
                  when rating not between $low and $high then 'rating_off_scale'
-                 when abs((rating - $low) / $step - round((rating - $low) / $step)) > 1e-6 then 'rating_between_steps'
+                 when abs((rating - $low) / $step - round((rating - $low) / $step)) > 1e-9 then 'rating_between_steps'
                  when $timed and rated_at is null then 'bad_timestamp'
                  when rated_at > $latest then 'timestamp_in_future'
                  when rated_at < timestamp '1970-01-01' then 'timestamp_before_1970'
@@ -49,8 +49,10 @@ _IDS = {
 }
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # Stricter than the cast, which reads 24:00 as the next day and an offset of 99 hours.
-_ISO = ("[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
-        "(Z|[+-](0[0-9]|1[0-4])(:?[0-9]{2})?)?)?")
+_ISO = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
+    "(Z|[+-](0[0-9]|1[0-4])(:?[0-9]{2})?)?)?"
+)
 
 
 def positions(source: SourceSettings, header: list[str], name: str) -> dict[str, int]:
@@ -73,12 +75,15 @@ def column_position(column: str | int, header: list[str], name: str, setting: st
     elif column in header:
         fault = f"has more than one column {column!r} ({setting})"
     else:
-        fault = f"has no column {column!r} ({setting}) among the {len(header)} of its first line{_similar(column, header)}"
+        fault = (
+            f"has no column {column!r} ({setting}) among the {len(header)} of its first line{_similar(column, header)}"
+        )
     raise UsageError(f"{name} {fault}. Nothing of this file was loaded. Correct the configuration or the file.")
 
 
 def _similar(column: str, header: list[str]) -> str:
     """A hint at a header that differs in case or punctuation only. Other fields are not shown: without a header they are a rating."""
+
     def letters(name: str) -> str:
         return "".join(character for character in name.casefold() if character.isalnum())
 
@@ -146,8 +151,11 @@ def checked_sql(source: SourceSettings, parquet_times: bool = False) -> str:
     """The SQL of the table `checked`: typed values, and the first reason against each row."""
     timed = source.columns.timestamp is not None
     unit = "us" if parquet_times else source.timestamp_unit
-    return CHECKED.format(user_id=id_sql(source.ids.user, "user_text"), item_id=id_sql(source.ids.item, "item_text"),
-                          rated_at=_time_sql(unit) if timed else "cast(null as timestamp)")
+    return CHECKED.format(
+        user_id=id_sql(source.ids.user, "user_text"),
+        item_id=id_sql(source.ids.item, "item_text"),
+        rated_at=_time_sql(unit) if timed else "cast(null as timestamp)",
+    )
 
 
 def is_time_type(sql_type: str) -> bool:
@@ -157,10 +165,14 @@ def is_time_type(sql_type: str) -> bool:
 
 def _time_sql(unit: str) -> str:
     if unit == "iso":
-        return (f"case when regexp_full_match(time_text, '{_ISO}') "
-                "then try_cast(try_cast(time_text as timestamptz) at time zone 'UTC' as timestamp) end")
-    return ("case when regexp_full_match(time_text, '-?[0-9]{1,18}') "
-            f"then try(make_timestamp(try_cast(time_text as bigint) * {_MICROSECONDS[unit]})) end")
+        return (
+            f"case when regexp_full_match(time_text, '{_ISO}') "
+            "then try_cast(try_cast(time_text as timestamptz) at time zone 'UTC' as timestamp) end"
+        )
+    return (
+        "case when regexp_full_match(time_text, '-?[0-9]{1,18}') "
+        f"then try(make_timestamp(try_cast(time_text as bigint) * {_MICROSECONDS[unit]})) end"
+    )
 
 
 def _literal(text: str) -> str:
@@ -176,9 +188,13 @@ def _quoted_split(delimiter: str) -> str:
     escaped = f"\\x{{{ord(delimiter):x}}}"
     pattern = _literal(f'{escaped}("(?:[^"]|"")*"|[^"{escaped}]*)')
     fields = f"regexp_extract_all({_literal(delimiter)} || raw, {pattern}, 1)"
-    unquoted = "list_transform({0}, lambda f: case when starts_with(f, '\"') then replace(f[2:-2], '\"\"', '\"') else f end)"
-    return (f"case when not contains(raw, '\"') then {_plain_split(delimiter)} "
-            f"when array_to_string({fields}, {_literal(delimiter)}) = raw then {unquoted.format(fields)} end")
+    unquoted = (
+        "list_transform({0}, lambda f: case when starts_with(f, '\"') then replace(f[2:-2], '\"\"', '\"') else f end)"
+    )
+    return (
+        f"case when not contains(raw, '\"') then {_plain_split(delimiter)} "
+        f"when array_to_string({fields}, {_literal(delimiter)}) = raw then {unquoted.format(fields)} end"
+    )
 
 
 def _unquote(text: str) -> str:
@@ -194,11 +210,15 @@ def _parquet_text(key: str, column: str, sql_type: str, source: SourceSettings, 
         "user": lambda: sql_type in (_INTEGERS if source.ids.user == "integer" else ("VARCHAR",)),
         "item": lambda: sql_type in (_INTEGERS if source.ids.item == "integer" else ("VARCHAR",)),
         "rating": lambda: sql_type in _NUMBERS or (sql_type.startswith("DECIMAL(") and sql_type.endswith(")")),
-        "timestamp": lambda: is_time_type(sql_type) or sql_type in (_INTEGERS if source.timestamp_unit != "iso" else ("VARCHAR",)),
+        "timestamp": lambda: (
+            is_time_type(sql_type) or sql_type in (_INTEGERS if source.timestamp_unit != "iso" else ("VARCHAR",))
+        ),
     }[key]
     if not allowed():
-        raise UsageError(f"{name}: column {column} ({key}) is {sql_type}, which does not widen to what the configuration "
-                         "declares without loss. Nothing of this file was loaded. Correct source.ids, source.timestamp_unit or the file.")
+        raise UsageError(
+            f"{name}: column {column} ({key}) is {sql_type}, which does not widen to what the configuration "
+            "declares without loss. Nothing of this file was loaded. Correct source.ids, source.timestamp_unit or the file."
+        )
     if key == "timestamp" and is_time_type(sql_type):
         return f"cast(epoch_us(cast({column} as timestamp)) as varchar)"
     return f"cast({column} as varchar)"

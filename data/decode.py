@@ -42,7 +42,9 @@ def decode(source: Path, target: Path, encoding: Literal["utf-8", "latin-1"], na
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise _refused(name, f"the gz is damaged ({error})", "Have it sent again") from None
         except UnicodeDecodeError as error:
-            raise _refused(name, f"the text is not {encoding} ({error.reason})", "Set source.encoding or convert the file") from None
+            raise _refused(
+                name, f"the text is not {encoding} ({error.reason})", "Set source.encoding or convert the file"
+            ) from None
         except _NotPlain as error:
             raise _refused(name, str(error), "Convert the file") from None
 
@@ -64,10 +66,9 @@ def _copy(chunks: Iterator[bytes], plain: BinaryIO, encoding: Literal["utf-8", "
     n_lines, head, last, pending_return = 0, b"", b"", b""
     since_newline = 0
     for number, chunk in enumerate(chunks):
-        if number == 0:
-            chunk = _without_mark(chunk)
-        text = decoder.decode(chunk)
-        data = pending_return + (chunk if encoding == "utf-8" else text.encode())
+        unmarked = _without_mark(chunk) if number == 0 else chunk
+        text = decoder.decode(unmarked)
+        data = pending_return + (unmarked if encoding == "utf-8" else text.encode())
         pending_return = b"\r" if data.endswith(b"\r") else b""
         data = _plain(data.removesuffix(b"\r"))
         first_newline = data.find(b"\n")

@@ -42,8 +42,12 @@ class Core:
 
     def report(self) -> dict[str, Any]:
         """The report as a dictionary."""
-        return {"min_ratings_per_user": self.min_ratings_per_user, "min_ratings_per_item": self.min_ratings_per_item,
-                "before": self.before.as_dict(), "after": self.after.as_dict()}
+        return {
+            "min_ratings_per_user": self.min_ratings_per_user,
+            "min_ratings_per_item": self.min_ratings_per_item,
+            "before": self.before.as_dict(),
+            "after": self.after.as_dict(),
+        }
 
 
 def dense_core(user_code: Codes, item_code: Codes, settings: DensitySettings) -> Core:
@@ -80,7 +84,9 @@ def k_core(user_code: Codes, item_code: Codes, per_user: int, per_item: int) -> 
 
 def extent(user_code: Codes, item_code: Codes) -> Extent:
     """The users and items that have ratings, and how many ratings."""
-    return Extent(int(np.count_nonzero(np.bincount(user_code))), int(np.count_nonzero(np.bincount(item_code))), len(user_code))
+    return Extent(
+        int(np.count_nonzero(np.bincount(user_code))), int(np.count_nonzero(np.bincount(item_code))), len(user_code)
+    )
 
 
 def _core(user_code: Codes, item_code: Codes, per_user: int, per_item: int) -> Core:
@@ -101,9 +107,11 @@ def _core_of_density(user_code: Codes, item_code: Codes, target: float) -> Core:
         core = _core(user_code, item_code, k, k)
     if core.after.n_ratings:
         return core
-    raise EmptyCore(f"no core reaches density.target_density = {target:.2%}: the densest has {_describe(best)} "
-                    f"with at least {best.min_ratings_per_user} ratings each. Nothing was trained; what is published stands. "
-                    f"Set density.target_density to {_rounded_down(best.after.density)} or less.")
+    raise EmptyCore(
+        f"no core reaches density.target_density = {target:.2%}: the densest has {_describe(best.after)} "
+        f"with at least {best.min_ratings_per_user} ratings each. Nothing was trained; what is published stands. "
+        f"Set density.target_density to {_rounded_down(best.after.density)} or less."
+    )
 
 
 def _rounded_down(density: float) -> str:
@@ -115,9 +123,11 @@ def _rounded_down(density: float) -> str:
 def _advice(user_code: Codes, item_code: Codes, per_user: int, per_item: int) -> str:
     before = extent(user_code, item_code)
     works = _largest_that_works(user_code, item_code, per_user, per_item)
-    return (f"the density filter left nothing of {_describe(before)}: no core has {per_user} ratings per user and {per_item} per item. "
-            f"Nothing was trained; what is published stands. density.min_ratings_per_user = {works.min_ratings_per_user} with "
-            f"density.min_ratings_per_item = {works.min_ratings_per_item} works: it keeps {_describe(works.after)}.")
+    return (
+        f"the density filter left nothing of {_describe(before)}: no core has {per_user} ratings per user and {per_item} per item. "
+        f"Nothing was trained; what is published stands. density.min_ratings_per_user = {works.min_ratings_per_user} with "
+        f"density.min_ratings_per_item = {works.min_ratings_per_item} works: it keeps {_describe(works.after)}."
+    )
 
 
 def _largest_that_works(user_code: Codes, item_code: Codes, per_user: int, per_item: int) -> Core:

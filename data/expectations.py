@@ -386,7 +386,9 @@ def evaluate(connection: duckdb.DuckDBPyConnection, demands: Sequence[Demand]) -
         source = context.data_sources.add_sql("warehouse", connection_string=URL, kwargs=options)  # type: ignore[call-arg]
         in_turn = sorted(demands, key=_suite_of)
         try:
-            return [result for suite, group in groupby(in_turn, _suite_of) for result in _ask(source, suite, list(group))]
+            return [
+                result for suite, group in groupby(in_turn, _suite_of) for result in _ask(source, suite, list(group))
+            ]
         finally:
             loan.end()
 

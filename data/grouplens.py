@@ -24,7 +24,9 @@ class DataSet:
 
 
 DATA_SETS = {
-    "ml-100k": DataSet("0e33842e24a9c977be4e0107933c0723", """\
+    "ml-100k": DataSet(
+        "0e33842e24a9c977be4e0107933c0723",
+        """\
 [source]
 ratings = ["u.data"]
 delimiter = "\\t"
@@ -38,8 +40,11 @@ delimiter = "|"
 header = false
 encoding = "latin-1"
 columns = { item = 1, title = 2 }
-"""),
-    "ml-1m": DataSet("c4d9eecfca2ab87c1945afe126590906", """\
+""",
+    ),
+    "ml-1m": DataSet(
+        "c4d9eecfca2ab87c1945afe126590906",
+        """\
 [source]
 ratings = ["ratings.dat"]
 delimiter = "::"
@@ -53,8 +58,11 @@ delimiter = "::"
 header = false
 encoding = "latin-1"
 columns = { item = 1, title = 2, features = [3] }
-"""),
-    "ml-25m": DataSet("6b51fb2759a8657d3bfcbfc42b592ada", """\
+""",
+    ),
+    "ml-25m": DataSet(
+        "6b51fb2759a8657d3bfcbfc42b592ada",
+        """\
 [source]
 ratings = ["ratings.csv"]
 columns = { user = "userId", item = "movieId", rating = "rating", timestamp = "timestamp" }
@@ -63,7 +71,8 @@ scale = { min = 0.5, max = 5.0, step = 0.5 }
 [source.items]
 path = "movies.csv"
 columns = { item = "movieId", title = "title", features = ["genres"] }
-"""),
+""",
+    ),
 }
 
 
@@ -77,13 +86,17 @@ def fetch(name: str, to: Path, on_bytes: Callable[[int, int], None], address: st
         raise UsageError(f"{name}: no such data set; there are {', '.join(DATA_SETS)}. Nothing was downloaded.")
     folder = to.absolute() / name
     if folder.exists():
-        raise UsageError(f"{folder} is there already. Nothing was downloaded. Delete it, or choose another folder with --to.")
+        raise UsageError(
+            f"{folder} is there already. Nothing was downloaded. Delete it, or choose another folder with --to."
+        )
     to.mkdir(parents=True, exist_ok=True)
     archive = to / f".{name}.zip.tmp"
     try:
         found = _download(f"{address}{name}.zip", archive, on_bytes)
         if found != DATA_SETS[name].md5:
-            raise MachineError(f"{name}.zip has MD5 {found}, GroupLens published {DATA_SETS[name].md5}. Nothing was kept. Try again.")
+            raise MachineError(
+                f"{name}.zip has MD5 {found}, GroupLens published {DATA_SETS[name].md5}. Nothing was kept. Try again."
+            )
         with new_folder(folder) as unfinished:
             _unpack(archive, unfinished)
             write_text(unfinished / "overnight.toml", DATA_SETS[name].toml)
@@ -103,7 +116,9 @@ def _download(url: str, archive: Path, on_bytes: Callable[[int, int], None]) -> 
                 done += len(chunk)
                 on_bytes(done, total)
     except OSError as error:
-        raise MachineError(f"{url}: cannot be downloaded ({error}). Nothing was kept. Check the network, then try again.") from None
+        raise MachineError(
+            f"{url}: cannot be downloaded ({error}). Nothing was kept. Check the network, then try again."
+        ) from None
     return digest.hexdigest()
 
 

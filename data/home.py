@@ -72,10 +72,14 @@ def check_source(home: Home, contract: dict[str, Any]) -> None:
         write_json(path, contract)
         return
     if different := [key for key in contract if known.get(key) != contract[key]]:
-        facts = "; ".join(f"{key} is {json.dumps(contract[key])}, the home was built with {json.dumps(known.get(key))}"
-                          for key in different)
-        raise UsageError(f"{home.root}: this home serves another source: {facts}. Nothing was changed. "
-                         "Give this source a home of its own with --home DIR.")
+        facts = "; ".join(
+            f"{key} is {json.dumps(contract[key])}, the home was built with {json.dumps(known.get(key))}"
+            for key in different
+        )
+        raise UsageError(
+            f"{home.root}: this home serves another source: {facts}. Nothing was changed. "
+            "Give this source a home of its own with --home DIR."
+        )
 
 
 def _never_loaded(home: Home) -> bool:
@@ -90,7 +94,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         value: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise MachineError(f"{path}: damaged ({error}). Nothing was changed. Restore it from a backup of the home.") from None
+        raise MachineError(
+            f"{path}: damaged ({error}). Nothing was changed. Restore it from a backup of the home."
+        ) from None
     return value
 
 
@@ -106,10 +112,14 @@ def locked(home: Home, purpose: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise HomeLocked(f"{home.root} is held by {_describe(holder)}. This run did nothing. "
-                         "Wait for the other to end, or use another home with --home DIR.") from None
+        raise HomeLocked(
+            f"{home.root} is held by {_describe(holder)}. This run did nothing. "
+            "Wait for the other to end, or use another home with --home DIR."
+        ) from None
     try:
-        write_json(holder, {"pid": os.getpid(), "purpose": purpose, "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"})
+        write_json(
+            holder, {"pid": os.getpid(), "purpose": purpose, "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}
+        )
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -118,11 +128,20 @@ def locked(home: Home, purpose: str) -> Iterator[None]:
 
 def _create(home: Home) -> None:
     if home.root.exists() and not home.root.is_dir():
-        raise UsageError(f"{home.root}: the home is a file, not a folder. Nothing was started. Give a folder with --home DIR.")
+        raise UsageError(
+            f"{home.root}: the home is a file, not a folder. Nothing was started. Give a folder with --home DIR."
+        )
+    if pattern := sorted(set("*?[") & set(str(home.root))):
+        raise UsageError(
+            f"{home.root}: the path has {' '.join(pattern)}, which DuckDB and polars read as a pattern of names. "
+            "Nothing was started. Give another folder with --home DIR."
+        )
     foreign = home.root.is_dir() and any(home.root.iterdir()) and not (home.root / ".overnight").exists()
     if foreign:
-        raise UsageError(f"{home.root}: this folder holds other files and is no Overnight home. Nothing was changed. "
-                         "Give an empty or a new folder with --home DIR.")
+        raise UsageError(
+            f"{home.root}: this folder holds other files and is no Overnight home. Nothing was changed. "
+            "Give an empty or a new folder with --home DIR."
+        )
     home.root.mkdir(parents=True, exist_ok=True)
     (home.root / ".overnight").touch()
 

@@ -35,7 +35,9 @@ class Ingested:
         return sum(entry.n_loaded for entry in self.entries)
 
 
-def ingest(home: Home, settings: Settings, now: datetime, on_file: Callable[[str, int, int], None] = lambda *_: None) -> Ingested:
+def ingest(
+    home: Home, settings: Settings, now: datetime, on_file: Callable[[str, int, int], None] = lambda *_: None
+) -> Ingested:
     """Load every new file of the source as pending; a file whose content is known adds nothing.
 
     on_file     called with (name, number from 1, files) before each file
@@ -65,8 +67,9 @@ def ingest(home: Home, settings: Settings, now: datetime, on_file: Callable[[str
     return Ingested(tuple(entries), n_known)
 
 
-def _ingest_file(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, path: Path,
-                 now: datetime) -> ledger.Entry | None:
+def _ingest_file(
+    connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, path: Path, now: datetime
+) -> ledger.Entry | None:
     """The new entry of a file, or None if its content is known. What is hashed is what is read: our own copy."""
     copy = home.landing / ".incoming.tmp"
     shutil.copyfile(path, copy)
@@ -105,28 +108,30 @@ def landing_name(digest: str, copy: Path, source: SourceSettings) -> str:
 def _stage(connection: duckdb.DuckDBPyConnection, copy: Path, source: SourceSettings, name: str, now: datetime) -> int:
     """Fill the table `checked` with every record of the file, and return how many there are."""
     if copy.stat().st_size == 0:
-        raise _empty(name, "0 bytes")
+        raise DataRefused(f"{name} is empty (0 bytes). Nothing of it was loaded. Have it sent again, then ingest.")
     parquet_times, unterminated = False, 0
     if source.format == "parquet":
         parquet_times = _stage_parquet(connection, copy, source, name)
     else:
         unterminated = _stage_text(connection, copy, source, name)
     timed = source.columns.timestamp is not None
-    connection.execute(checked_sql(source, parquet_times), {
-        "low": source.scale.min, "high": source.scale.max, "step": source.scale.step, "timed": timed,
-        "latest": (now.astimezone(UTC) + _CLOCKS_DIFFER).replace(tzinfo=None), "unterminated": unterminated})
+    connection.execute(
+        checked_sql(source, parquet_times),
+        {
+            "low": source.scale.min,
+            "high": source.scale.max,
+            "step": source.scale.step,
+            "timed": timed,
+            "latest": (now.astimezone(UTC) + _CLOCKS_DIFFER).replace(tzinfo=None),
+            "unterminated": unterminated,
+        },
+    )
     return int(connection.execute("select count(*) from checked").fetchall()[0][0])
-
-
-def _empty(name: str, how: str) -> DataRefused:
-    return DataRefused(f"{name} is empty ({how}). Nothing of it was loaded. Have it sent again, then ingest again.")
 
 
 def _stage_text(connection: duckdb.DuckDBPyConnection, copy: Path, source: SourceSettings, name: str) -> int:
     """Stage a text file; the number of its last line if that one may be cut, else 0."""
     text, quoted = read_lines(connection, copy, source, name)
-    if text.n_lines == 0:
-        raise _empty(name, "nothing is packed in it")
     header = split_line(text.first_line, source.delimiter)
     connection.execute(staged_from_lines(source, positions(source, header, name), len(header), quoted))
     return 0 if text.terminated or source.final_newline == "optional" else text.n_lines
@@ -136,14 +141,18 @@ def _stage_parquet(connection: duckdb.DuckDBPyConnection, copy: Path, source: So
     """Stage a Parquet file; whether its times are times rather than numbers."""
     with copy.open("rb") as file:
         if file.read(4) != PARQUET_MAGIC:
-            raise DataRefused(f"{name} is no Parquet file. Nothing of it was loaded. Set source.format, or have it sent again.")
+            raise DataRefused(
+                f"{name} is no Parquet file. Nothing of it was loaded. Set source.format, or have it sent again."
+            )
     try:
         described = connection.execute("describe select * from read_parquet($path)", {"path": str(copy)}).fetchall()
         types = {str(row[0]): str(row[1]) for row in described}
         connection.execute(staged_from_parquet(source, types, name), {"path": str(copy)})
     except duckdb.Error as error:
-        raise DataRefused(f"{name}: the Parquet is damaged: {str(error).splitlines()[0]}. "
-                          "Nothing of it was loaded. Have it sent again, then ingest again.") from None
+        raise DataRefused(
+            f"{name}: the Parquet is damaged: {str(error).splitlines()[0]}. "
+            "Nothing of it was loaded. Have it sent again, then ingest again."
+        ) from None
     column = source.columns.timestamp
     name_of_time = list(types)[column - 1] if isinstance(column, int) else column
     return name_of_time is not None and is_time_type(types[name_of_time])
@@ -177,20 +186,38 @@ _NEW_UNTIMED_RATINGS = """
 """
 
 
-def _load(connection: duckdb.DuckDBPyConnection, settings: Settings, path: Path, digest: str, size_bytes: int,
-          n_records: int, now: datetime) -> ledger.Entry:
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    path: Path,
+    digest: str,
+    size_bytes: int,
+    n_records: int,
+    now: datetime,
+) -> ledger.Entry:
     """Move what was staged into log and quarantine, and write the balanced entry; one transaction."""
     file_id = ledger.new_file_id(connection)
-    connection.execute("insert into quarantine select $file_id, line, raw, reason from checked where reason is not null",
-                       {"file_id": file_id})
+    connection.execute(
+        "insert into quarantine select $file_id, line, raw, reason from checked where reason is not null",
+        {"file_id": file_id},
+    )
     n_quarantined = int(connection.execute("select count(*) from checked where reason is not null").fetchall()[0][0])
     refused = n_quarantined > settings.validate_.max_quarantined_share * n_records
     n_loaded = 0 if refused else _insert(connection, settings.source, file_id)
     n_good = n_records - n_quarantined
     entry = ledger.Entry(
-        file_id=file_id, name=shown_name(path), sha256=digest, size_bytes=size_bytes, status="refused" if refused else "pending",
-        n_records=n_records, n_loaded=n_loaded, n_duplicates=0 if refused else n_good - n_loaded,
-        n_quarantined=n_quarantined, n_refused=n_good if refused else 0, ingested_at=now.astimezone(UTC).replace(tzinfo=None))
+        file_id=file_id,
+        name=shown_name(path),
+        sha256=digest,
+        size_bytes=size_bytes,
+        status="refused" if refused else "pending",
+        n_records=n_records,
+        n_loaded=n_loaded,
+        n_duplicates=0 if refused else n_good - n_loaded,
+        n_quarantined=n_quarantined,
+        n_refused=n_good if refused else 0,
+        ingested_at=now.astimezone(UTC).replace(tzinfo=None),
+    )
     ledger.add(connection, entry)
     return entry
 
@@ -203,6 +230,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, source: SourceSettings, file_
 
 def _refusal(entry: ledger.Entry, settings: Settings) -> str:
     share = entry.n_quarantined / entry.n_records
-    return (f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.2%}) break the contract, "
-            f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; its rows and their "
-            "reasons stand in the quarantine. Correct the file, then ingest again.")
+    return (
+        f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.2%}) break the contract, "
+        f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; its rows and their "
+        "reasons stand in the quarantine. Correct the file, then ingest again."
+    )

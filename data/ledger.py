@@ -83,7 +83,9 @@ def summary(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     files = rows(connection, "select * from files order by file_id")
     counts = ("n_records", "n_loaded", "n_duplicates", "n_quarantined", "n_refused")
     totals = {name: sum(file[name] for file in files) for name in counts}
-    statuses = {status: sum(file["status"] == status for file in files) for status in ("pending", "accepted", "refused")}
+    statuses = {
+        status: sum(file["status"] == status for file in files) for status in ("pending", "accepted", "refused")
+    }
     described = [{**file, "ingested_at": f"{file['ingested_at']:%Y-%m-%dT%H:%M:%SZ}"} for file in files]
     return {"n_files": len(files), **statuses, **totals, "files": described}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from data.decode import PlainText, decode
+from data.errors import DataRefused
 from data.settings import FileFormat
 
 # Without a delimiter a line is one field, whatever bytes it holds.
@@ -18,16 +19,25 @@ create or replace temp table raw_lines as
 """
 
 
-def read_lines(connection: duckdb.DuckDBPyConnection, copy: Path, form: FileFormat, name: str) -> tuple[PlainText, bool]:
+def read_lines(
+    connection: duckdb.DuckDBPyConnection, copy: Path, form: FileFormat, name: str
+) -> tuple[PlainText, bool]:
     """Fill `raw_lines` from a file in the landing folder; its facts, and whether any line has a quote."""
     plain = copy.with_name(".plain.tmp")
     try:
         text = decode(copy, plain, form.encoding, name)
+        if text.n_lines == 0:
+            raise DataRefused(
+                f"{name} is empty (no line in it). Nothing of it was loaded. Have it sent again, then ingest."
+            )
         connection.execute(_RAW_LINES, {"path": str(plain)})
     finally:
         plain.unlink(missing_ok=True)
     n_read, last_row, quoted = connection.execute(
-        "select count(*), coalesce(max(rowid), -1), coalesce(bool_or(contains(raw, '\"')), false) from raw_lines").fetchall()[0]
+        "select count(*), coalesce(max(rowid), -1), coalesce(bool_or(contains(raw, '\"')), false) from raw_lines"
+    ).fetchall()[0]
     if not n_read == last_row + 1 == text.n_lines:
-        raise AssertionError(f"{name}: {text.n_lines:,} lines in the bytes, {n_read:,} read, the last as {last_row + 1:,}")
+        raise AssertionError(
+            f"{name}: {text.n_lines:,} lines in the bytes, {n_read:,} read, the last as {last_row + 1:,}"
+        )
     return text, bool(quoted)

@@ -56,28 +56,44 @@ def _stage_text(connection: duckdb.DuckDBPyConnection, copy: Path, form: ItemsSo
             select rowid + 1 as line, {fields_sql(form.delimiter, quoted)} as fields
             from raw_lines where rowid >= {int(form.header)} and raw is not null and raw <> ''""")
     _remember_header(connection, header)
-    odd = connection.execute("select min(line), count(*) from metadata where coalesce(len(fields), 0) <> ?", [len(header)]).fetchall()[0]
+    odd = connection.execute(
+        "select min(line), count(*) from metadata where coalesce(len(fields), 0) <> ?", [len(header)]
+    ).fetchall()[0]
     if odd[1]:
-        raise UsageError(f"{name}: {odd[1]:,} lines do not have {len(header)} columns, the first is line {odd[0]}. "
-                         "Nothing was loaded. Correct the file, or its delimiter in the configuration.")
+        raise UsageError(
+            f"{name}: {odd[1]:,} lines do not have {len(header)} columns, the first is line {odd[0]}. "
+            "Nothing was loaded. Correct the file, or its delimiter in the configuration."
+        )
 
 
-def _stage_parquet(connection: duckdb.DuckDBPyConnection, copy: Path, form: ItemsSource | UsersSource, name: str) -> None:
+def _stage_parquet(
+    connection: duckdb.DuckDBPyConnection, copy: Path, form: ItemsSource | UsersSource, name: str
+) -> None:
     path = {"path": str(copy)}
     header = [str(row[0]) for row in connection.execute("describe select * from read_parquet($path)", path).fetchall()]
     texts = ", ".join(f"cast({quote_identifier(column)} as varchar)" for column in header)
-    connection.execute(f"""
+    connection.execute(
+        f"""
         create or replace temp table metadata as
-            select row_number() over () as line, [{texts}] as fields from read_parquet($path)""", path)
+            select row_number() over () as line, [{texts}] as fields from read_parquet($path)""",
+        path,
+    )
     _remember_header(connection, header)
 
 
 def _remember_header(connection: duckdb.DuckDBPyConnection, header: list[str]) -> None:
-    connection.execute("create or replace temp table metadata_header as select unnest($names) as name", {"names": header})
+    connection.execute(
+        "create or replace temp table metadata_header as select unnest($names) as name", {"names": header}
+    )
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, kind: IdType, form: ItemsSource | UsersSource,
-            wanted: Sequence[tuple[str, str | int | None]]) -> None:
+def _replace(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    kind: IdType,
+    form: ItemsSource | UsersSource,
+    wanted: Sequence[tuple[str, str | int | None]],
+) -> None:
     """Replace a table's rows by `metadata`; the first line of an id counts."""
     name, setting = Path(form.path).name, f"source.{table}.columns"
     header = [row[0] for row in connection.execute("select name from metadata_header").fetchall()]
@@ -91,12 +107,17 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, kind: IdType, fo
     ids = id_sql(kind, texts[0])
     odd = connection.execute(f"select min(line), count(*) from metadata where ({ids}) is null").fetchall()[0]
     if odd[1]:
-        raise UsageError(f"{name}: {odd[1]:,} lines have no {kind} id, the first is line {odd[0]}. Nothing was loaded. "
-                         "Correct the file or source.ids.")
+        raise UsageError(
+            f"{name}: {odd[1]:,} lines have no {kind} id, the first is line {odd[0]}. Nothing was loaded. "
+            "Correct the file or source.ids."
+        )
     with transaction(connection):
         connection.execute(f"delete from {quote_identifier(table)}")
-        connection.execute(f"""
+        connection.execute(
+            f"""
             insert into {quote_identifier(table)}
             select {", ".join([ids, *texts[1:]])}, map($names::varchar[], [{features}]::varchar[])
             from metadata
-            qualify row_number() over (partition by {ids} order by line) = 1""", names)
+            qualify row_number() over (partition by {ids} order by line) = 1""",
+            names,
+        )

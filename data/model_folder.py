@@ -16,7 +16,9 @@ def seal(folder: Path, snapshot_hash: str) -> str:
     """Write the manifest of a finished folder; returns the hash of its content."""
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     digest = hashlib.sha256(json.dumps([snapshot_hash, files], sort_keys=True).encode()).hexdigest()
-    write_json(folder / MANIFEST, {"format_version": FORMAT_VERSION, "snapshot": snapshot_hash, "files": files, "hash": digest})
+    write_json(
+        folder / MANIFEST, {"format_version": FORMAT_VERSION, "snapshot": snapshot_hash, "files": files, "hash": digest}
+    )
     return digest
 
 
@@ -29,8 +31,12 @@ def verified(folder: Path, expected_hash: str | None = None) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
         changed = [name for name, digest in manifest["files"].items() if sha256(folder / name) != digest]
     except (OSError, ValueError, KeyError) as error:
-        raise MachineError(f"model {folder.name}: cannot be read ({error}). CURRENT was not changed. Train again.") from None
+        raise MachineError(
+            f"model {folder.name}: cannot be read ({error}). CURRENT was not changed. Train again."
+        ) from None
     if changed or expected_hash not in (None, manifest["hash"]):
-        raise MachineError(f"model {folder.name}: {', '.join(changed) or 'the folder'} does not have the expected hash. "
-                           "CURRENT was not changed. Train again.")
+        raise MachineError(
+            f"model {folder.name}: {', '.join(changed) or 'the folder'} does not have the expected hash. "
+            "CURRENT was not changed. Train again."
+        )
     return manifest

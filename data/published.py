@@ -45,7 +45,9 @@ def open_current(home: Home) -> PublishedRun | None:
 def require_current(home: Home) -> PublishedRun:
     """The current run; UsageError when nothing is published yet."""
     if (current := open_current(home)) is None:
-        raise UsageError(f"{home.root}: nothing is published here yet. Run `overnight run` first, or give the right --home DIR.")
+        raise UsageError(
+            f"{home.root}: nothing is published here yet. Run `overnight run` first, or give the right --home DIR."
+        )
     return current
 
 
@@ -55,8 +57,10 @@ def open_run(home: Home, run_id: str) -> PublishedRun:
     try:
         return PublishedRun(folder, json.loads((folder / MANIFEST).read_text("utf-8")))
     except (OSError, ValueError) as error:
-        raise MachineError(f"published run {run_id}: its manifest cannot be read ({error}). Nothing was changed. "
-                           "Run again, or point published/CURRENT to another run in published/runs.") from None
+        raise MachineError(
+            f"published run {run_id}: its manifest cannot be read ({error}). Nothing was changed. "
+            "Run again, or point published/CURRENT to another run in published/runs."
+        ) from None
 
 
 def all_runs(home: Home) -> list[PublishedRun]:
@@ -72,8 +76,11 @@ def champion_of(home: Home, snapshot_hash: str) -> PublishedRun | None:
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
     """Write the manifest of a run folder, last: its existence means that every file is there, with these hashes."""
-    files = [{"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": sha256(path), **_rows(path)}
-             for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [
+        {"path": str(path.relative_to(folder)), "bytes": path.stat().st_size, "sha256": sha256(path), **_rows(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
     write_json(folder / MANIFEST, {"schema_version": SCHEMA_VERSION, "files": files, **facts})
 
 
@@ -82,13 +89,15 @@ def verify(run: PublishedRun) -> None:
     for file in run.manifest["files"]:
         path = run.folder / file["path"]
         if not path.is_file() or sha256(path) != file["sha256"]:
-            raise MachineError(f"published run {run.run_id}: {file['path']} is missing or does not have the hash of the manifest. "
-                               "CURRENT was not changed. Publish again.")
+            raise MachineError(
+                f"published run {run.run_id}: {file['path']} is missing or does not have the hash of the manifest. "
+                "CURRENT was not changed. Publish again."
+            )
 
 
 def switch_current(home: Home, run_id: str) -> None:
     """Point CURRENT to a run: whoever reads the line sees the old run or the new, never a mix."""
-    write_text(home.published / "CURRENT", run_id + "\n")
+    write_text(home.published / "CURRENT", run_id)  # no newline: people's own SQL trims it, and that means blanks only
     link = home.published / ".current.tmp"
     link.unlink(missing_ok=True)
     link.symlink_to(Path("runs") / run_id)
@@ -98,12 +107,23 @@ def switch_current(home: Home, run_id: str) -> None:
 
 def write_views(home: Home) -> None:
     """Write views.sql: plain DuckDB reads it in the home folder and has every table of one run as a view."""
-    views = [f"create or replace view {table.name} as from read_parquet(getvariable('run') || '/{table.pattern}');"
-             for table in ALL_TABLES]
-    write_text(home.root / "views.sql", "\n".join([
-        "-- Start DuckDB in this folder, then: .read views.sql",
-        "-- The pointer is resolved once, here: all views read the same run until this is read again.",
-        "set variable run = (select 'published/runs/' || trim(content) from read_text('published/CURRENT'));", *views, ""]))
+    views = [
+        f"create or replace view {table.name} as from read_parquet(getvariable('run') || '/{table.pattern}');"
+        for table in ALL_TABLES
+    ]
+    write_text(
+        home.root / "views.sql",
+        "\n".join(
+            [
+                "-- Start DuckDB in this folder, then: .read views.sql",
+                "-- The pointer is resolved once, here: all views read the same run until this is read again.",
+                "set variable run = (",
+                "    select 'published/runs/' || trim(content, e' \\r\\n') from read_text('published/CURRENT'));",
+                *views,
+                "",
+            ]
+        ),
+    )
 
 
 def retire_old_runs(home: Home, keep_runs: int, now: datetime) -> list[str]:
@@ -111,6 +131,8 @@ def retire_old_runs(home: Home, keep_runs: int, now: datetime) -> list[str]:
     current = open_current(home)
     kept = {current.run_id} if current else set()
     oldest_kept = f"{now.astimezone(UTC) - _READERS_FINISH:%Y%m%dT%H%M%SZ}"
+    for left in (home.published / "runs").glob(".*.retired.tmp"):
+        shutil.rmtree(left)  # by a run that was killed while it did this
     retired = [run for run in all_runs(home)[keep_runs:] if run.run_id not in kept and run.run_id < oldest_kept]
     for run in retired:
         hidden = run.folder.with_name(f".{run.run_id}.retired.tmp")

@@ -37,7 +37,9 @@ def _check_features(features: Sequence[str | int], reserved: Sequence[str]) -> N
     """Features become columns of the snapshot and of the published table, beside those that are always there."""
     _at_most_once([str(name).casefold() for name in features])
     if taken := [name for name in features if str(name).casefold() in reserved]:
-        raise ValueError(f"features: {taken[0]!r} is the name of a column of ours; give its position instead, or leave it out")
+        raise ValueError(
+            f"features: {taken[0]!r} is the name of a column of ours; give its position instead, or leave it out"
+        )
 
 
 def _listed(value: Any) -> Any:
@@ -130,10 +132,14 @@ class Scale(Section):
     @model_validator(mode="after")
     def _has_width(self) -> Self:
         if not self.min < self.max:
-            raise ValueError(f"min {self.min:g} must lie below max {self.max:g}; a scale with one value cannot be learned")
+            raise ValueError(
+                f"min {self.min:g} must lie below max {self.max:g}; a scale with one value cannot be learned"
+            )
         n_steps = (self.max - self.min) / (self.step or 1)
         if self.step is not None and abs(n_steps - round(n_steps)) > 1e-6:
-            raise ValueError(f"steps of {self.step:g} from {self.min:g} do not reach {self.max:g}; correct step, or leave it out")
+            raise ValueError(
+                f"steps of {self.step:g} from {self.min:g} do not reach {self.max:g}; correct step, or leave it out"
+            )
         return self
 
 
@@ -163,8 +169,11 @@ class SourceSettings(FileFormat):
 
     def contract(self) -> dict[str, Any]:
         """What may not change once ratings are loaded: another contract needs another home."""
-        return {"ids": self.ids.model_dump(), "scale": self.scale.model_dump(),
-                "timestamps": self.columns.timestamp is not None}
+        return {
+            "ids": self.ids.model_dump(),
+            "scale": self.scale.model_dump(),
+            "timestamps": self.columns.timestamp is not None,
+        }
 
 
 class ValidateSettings(Section):
@@ -216,8 +225,17 @@ class TrainSettings(Section):
     def fit_config(self, scale: Scale) -> FitConfig:
         """The model's own configuration for this scale."""
         y_range = y_range_for(scale.min, scale.max) if self.y_range == "auto" else self.y_range
-        return FitConfig(n_factors=self.n_factors, n_models=self.n_models, y_range=y_range, epochs=self.epochs, batch_size=self.batch_size,
-                         learning_rate=self.learning_rate, weight_decay=self.weight_decay, seed=self.seed, device=self.device)
+        return FitConfig(
+            n_factors=self.n_factors,
+            n_models=self.n_models,
+            y_range=y_range,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            seed=self.seed,
+            device=self.device,
+        )
 
 
 class GateSettings(Section):
@@ -260,8 +278,10 @@ def load_settings(config: Path, overrides: Sequence[str] = ()) -> Settings:
     try:
         table = tomllib.loads(config.read_text("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{config}: no such configuration. Nothing was started. Give one with --config FILE, "
-                         "or write one with `overnight init RATINGS_FILE`.") from None
+        raise UsageError(
+            f"{config}: no such configuration. Nothing was started. Give one with --config FILE, "
+            "or write one with `overnight init RATINGS_FILE`."
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{config}: cannot be read as TOML: {error}. Nothing was started.") from None
     for override in overrides:
@@ -281,15 +301,19 @@ def resolve_home(home: Path | None) -> Path:
     if not from_environment:
         return CHECKOUT / "var"
     if not Path(from_environment).is_absolute():
-        raise UsageError(f"OVERNIGHT_HOME is {from_environment!r}, a relative path; workers run in other folders. "
-                         "Nothing was started. Give an absolute path.")
+        raise UsageError(
+            f"OVERNIGHT_HOME is {from_environment!r}, a relative path; workers run in other folders. "
+            "Nothing was started. Give an absolute path."
+        )
     return Path(from_environment)
 
 
 def _apply(table: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise UsageError(f"--set {override}: expected KEY=VALUE, for example density.min_ratings_per_user=10. Nothing was started.")
+        raise UsageError(
+            f"--set {override}: expected KEY=VALUE, for example density.min_ratings_per_user=10. Nothing was started."
+        )
     *sections, name = key.strip().split(".")
     for section in sections:
         table = table.setdefault(section, {})

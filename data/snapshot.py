@@ -76,11 +76,15 @@ def open_snapshot(folder: Path, expected_hash: str) -> Snapshot:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MachineError(f"snapshot {folder.name}: cannot be read: {error}. Nothing was changed. {_REMEDY}") from None
     if version > FORMAT_VERSION:
-        raise MachineError(f"snapshot {folder.name} has format {version}, this program knows up to "
-                           f"{FORMAT_VERSION}. Nothing was changed. Use the newer program.")
+        raise MachineError(
+            f"snapshot {folder.name} has format {version}, this program knows up to "
+            f"{FORMAT_VERSION}. Nothing was changed. Use the newer program."
+        )
     if not found == known == expected_hash:
-        raise MachineError(f"snapshot {folder.name}: its content has hash {found}, expected {expected_hash}. "
-                           f"Nothing was changed. {_REMEDY}")
+        raise MachineError(
+            f"snapshot {folder.name}: its content has hash {found}, expected {expected_hash}. "
+            f"Nothing was changed. {_REMEDY}"
+        )
     return Snapshot(folder, facts)
 
 

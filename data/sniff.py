@@ -18,8 +18,11 @@ _DELIMITERS = ("::", "\t", ";", "|", ",")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,18}")
 _NAMES = {
-    "user": re.compile(r"user|customer|member|reviewer|person", re.I), "item": re.compile(r"item|movie|product|book|isbn|asin|song|track|business", re.I),
-    "rating": re.compile(r"rating|score|stars|overall|grade", re.I), "timestamp": re.compile(r"time|date|_at$|^ts$", re.I)}
+    "user": re.compile(r"user|customer|member|reviewer|person", re.I),
+    "item": re.compile(r"item|movie|product|book|isbn|asin|song|track|business", re.I),
+    "rating": re.compile(r"rating|score|stars|overall|grade", re.I),
+    "timestamp": re.compile(r"time|date|_at$|^ts$", re.I),
+}
 _STEPS = (1.0, 0.5, 0.25, 0.1)
 
 
@@ -75,11 +78,13 @@ def _look_at_parquet(path: Path) -> Look:
 
     frame = pl.scan_parquet(path).head(_LINES_READ).collect()
     columns = [frame[name].cast(pl.String).fill_null("").to_list() for name in frame.columns]
-    return Look({"format": "parquet"}, frame.columns, columns, [Guess("format", "parquet", "the file starts with PAR1")])
+    return Look(
+        {"format": "parquet"}, frame.columns, columns, [Guess("format", "parquet", "the file starts with PAR1")]
+    )
 
 
 def _look_at_text(path: Path, packed: bool) -> Look:
-    with (gzip.open(path) if packed else path.open("rb")) as file:
+    with gzip.open(path) if packed else path.open("rb") as file:
         raw = [line.rstrip(b"\r\n") for _, line in zip(range(_LINES_READ), file, strict=False)]
     encoding, lines = _decoded(raw)
     lines = [line for line in lines if line]
@@ -88,13 +93,27 @@ def _look_at_text(path: Path, packed: bool) -> Look:
     delimiter, n_columns = _delimiter(path, lines[:200])
     rows = [row for row in (split_line(line, delimiter) for line in lines) if len(row) == n_columns]
     header = _has_header(rows)
-    guesses = [Guess("delimiter", delimiter, f"it cuts the first lines into {n_columns} fields each"),
-               Guess("header", "true" if header else "false",
-                     "the first line has no number" if header else "the first line has numbers like the others"),
-               Guess("encoding", encoding, "the bytes are valid UTF-8" if encoding == "utf-8" else "the bytes are not valid UTF-8")]
+    guesses = [
+        Guess("delimiter", delimiter, f"it cuts the first lines into {n_columns} fields each"),
+        Guess(
+            "header",
+            "true" if header else "false",
+            "the first line has no number" if header else "the first line has numbers like the others",
+        ),
+        Guess(
+            "encoding",
+            encoding,
+            "the bytes are valid UTF-8" if encoding == "utf-8" else "the bytes are not valid UTF-8",
+        ),
+    ]
     settings = {"format": "csv", "delimiter": delimiter, "header": header, "encoding": encoding}
     body = rows[1:] if header else rows
-    return Look(settings, rows[0] if header else None, [list(column) for column in zip(*body, strict=True)] or [[]] * n_columns, guesses)
+    return Look(
+        settings,
+        rows[0] if header else None,
+        [list(column) for column in zip(*body, strict=True)] or [[]] * n_columns,
+        guesses,
+    )
 
 
 def _decoded(raw: list[bytes]) -> tuple[str, list[str]]:
@@ -109,8 +128,10 @@ def _delimiter(path: Path, lines: Sequence[str]) -> tuple[str, int]:
         counts = {len(split_line(line, delimiter)) for line in lines}
         if len(counts) == 1 and (n := counts.pop()) >= 3:
             return delimiter, n
-    raise UsageError(f"{path}: none of {', '.join(map(repr, _DELIMITERS))} cuts every line into the same three or more fields. "
-                     "Nothing was written. Write the TOML by hand; docs/configuration.md has an example.")
+    raise UsageError(
+        f"{path}: none of {', '.join(map(repr, _DELIMITERS))} cuts every line into the same three or more fields. "
+        "Nothing was written. Write the TOML by hand; docs/configuration.md has an example."
+    )
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -127,12 +148,19 @@ def _roles(path: Path, look: Look) -> dict[str, tuple[int, str]]:
                 break
     for place, role in enumerate(_NAMES, 1):
         free = place not in {taken for taken, _ in found.values()}
-        if role not in found and free and place <= len(look.columns) and (role != "timestamp" or _looks_like_time(look.columns[place - 1])):
+        if (
+            role not in found
+            and free
+            and place <= len(look.columns)
+            and (role != "timestamp" or _looks_like_time(look.columns[place - 1]))
+        ):
             found[role] = (place, "the usual order is user, item, rating, timestamp")
     missing = [role for role in ("user", "item", "rating") if role not in found]
     if missing or not any(_NUMBER.fullmatch(text) for text in look.columns[found["rating"][0] - 1]):
-        raise UsageError(f"{path}: no column found for {', '.join(missing) or 'a numeric rating'}. Nothing was written. "
-                         "Write the TOML by hand; docs/configuration.md has an example.")
+        raise UsageError(
+            f"{path}: no column found for {', '.join(missing) or 'a numeric rating'}. Nothing was written. "
+            "Write the TOML by hand; docs/configuration.md has an example."
+        )
     return found
 
 
@@ -149,9 +177,19 @@ def _id_type(role: str, texts: Sequence[str]) -> Guess:
 
 def _scale(ratings: Sequence[float]) -> tuple[dict[str, float], str]:
     low, high = min(ratings), max(ratings)
-    step = next((step for step in _STEPS if all(math.isclose((r - low) / step, round((r - low) / step), abs_tol=1e-6) for r in ratings)), None)
+    step = next(
+        (
+            step
+            for step in _STEPS
+            if all(math.isclose((r - low) / step, round((r - low) / step), abs_tol=1e-6) for r in ratings)
+        ),
+        None,
+    )
     scale = {"min": low, "max": high, **({"step": step} if step else {})}
-    return scale, f"{len(ratings):,} ratings lie in {low:g}..{high:g}{f' in steps of {step:g}' if step else ', continuous'}"
+    return (
+        scale,
+        f"{len(ratings):,} ratings lie in {low:g}..{high:g}{f' in steps of {step:g}' if step else ', continuous'}",
+    )
 
 
 def _unit(texts: Sequence[str]) -> Guess:
@@ -164,11 +202,22 @@ def _unit(texts: Sequence[str]) -> Guess:
 
 def _document(path: Path, settings: dict[str, Any], guesses: Sequence[Guess]) -> str:
     because = {guess.what: guess.because for guess in guesses}
-    lines = [f"# Written by `overnight init {path.name}`; look through the guesses.", "[source]", f"ratings = [{_toml(str(path.absolute()))}]"]
+    lines = [
+        f"# Written by `overnight init {path.name}`; look through the guesses.",
+        "[source]",
+        f"ratings = [{_toml(str(path.absolute()))}]",
+    ]
     for key, value in settings.items():
         comment = because.get(key) or because.get({"timestamp_unit": "timestamp unit"}.get(key, ""), "")
         lines.append(f"{key} = {_toml(value)}" + (f"  # {comment}" if comment else ""))
-    return "\n".join([*lines, "", "# All other sections may be left out; docs/configuration.md lists every key with its default.", ""])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "# All other sections may be left out; docs/configuration.md lists every key with its default.",
+            "",
+        ]
+    )
 
 
 def _toml(value: Any) -> str:

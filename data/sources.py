@@ -22,7 +22,9 @@ def rating_files(patterns: Sequence[str]) -> list[Path]:
 def existing_file(path: str, purpose: str) -> Path:
     """The path, if it is a readable file; else UsageError."""
     if not Path(path).is_file():
-        raise UsageError(f"{path}: no such file ({purpose}). Nothing was loaded. Correct the path in the configuration.")
+        raise UsageError(
+            f"{path}: no such file ({purpose}). Nothing was loaded. Correct the path in the configuration."
+        )
     return Path(path)
 
 
@@ -35,5 +37,7 @@ def _expand(pattern: str) -> list[Path]:
     else:
         found = [existing_file(pattern, "source.ratings")]
     if not found:
-        raise UsageError(f"{pattern}: no file there (source.ratings). Nothing was loaded. Correct the path in the configuration.")
+        raise UsageError(
+            f"{pattern}: no file there (source.ratings). Nothing was loaded. Correct the path in the configuration."
+        )
     return found

@@ -14,8 +14,16 @@ from data.settings import IdTypes
 ROWS_PER_GROUP = 20_000
 
 
-def write_table(folder: Path, table: Table, ids: IdTypes, snapshot_hash: str, frames: Iterable[pl.DataFrame], *,
-                n_factors: int = 0, extra: Sequence[str] = ()) -> int:
+def write_table(
+    folder: Path,
+    table: Table,
+    ids: IdTypes,
+    snapshot_hash: str,
+    frames: Iterable[pl.DataFrame],
+    *,
+    n_factors: int = 0,
+    extra: Sequence[str] = (),
+) -> int:
     """Write frames, in their order, as one Parquet file of the run in `folder`; returns the rows written.
 
     The metadata names the snapshot and the schema version, never a run or a clock: the same night gives the same bytes.

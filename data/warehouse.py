@@ -37,8 +37,10 @@ def opened(home: Home, ids: IdTypes, *, reads_landing: bool = False) -> Iterator
         _create(connection, ids)
         yield connection
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise MachineError(f"{home.warehouse}: disk or memory said no: {_first_line(error)}. What was committed before stands; "
-                           "make room or mend the permission, then run again.") from None
+        raise MachineError(
+            f"{home.warehouse}: disk or memory said no: {_first_line(error)}. What was committed before stands; "
+            "make room or mend the permission, then run again."
+        ) from None
     finally:
         connection.close()
 
@@ -82,8 +84,10 @@ def _create(connection: duckdb.DuckDBPyConnection, ids: IdTypes) -> None:
             connection.execute(_TABLES.format(user=_SQL_TYPES[ids.user], item=_SQL_TYPES[ids.item]))
             connection.execute("insert into meta values ('format_version', ?)", [str(FORMAT_VERSION)])
     elif int(known[0][0]) > FORMAT_VERSION:
-        raise UsageError(f"the warehouse has format {known[0][0]}, this program knows up to {FORMAT_VERSION}. "
-                         "Nothing was changed. Use the newer program.")
+        raise UsageError(
+            f"the warehouse has format {known[0][0]}, this program knows up to {FORMAT_VERSION}. "
+            "Nothing was changed. Use the newer program."
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -6,10 +6,16 @@ from typing import Any
 from flows.terminal import out, print_table, say
 
 _WHAT = {
-    "recommendations": "each user's list, best first", "default_recommendations": "the list for anyone not in the table",
-    "similar_items": "each item's neighbours", "item_biases": "how much better or worse than average an item is rated",
-    "user_biases": "how generous a user is", "item_factors": "latent factors", "user_factors": "latent factors",
-    "items": "titles and features", "metrics": "challenger, champion and baselines"}
+    "recommendations": "each user's list, best first",
+    "default_recommendations": "the list for anyone not in the table",
+    "similar_items": "each item's neighbours",
+    "item_biases": "how much better or worse than average an item is rated",
+    "user_biases": "how generous a user is",
+    "item_factors": "latent factors",
+    "user_factors": "latent factors",
+    "items": "titles and features",
+    "metrics": "challenger, champion and baselines",
+}
 
 
 def print_ending(purpose: str, outcome: Any, home: Path | None) -> None:
@@ -21,19 +27,30 @@ def print_ending(purpose: str, outcome: Any, home: Path | None) -> None:
     now = status(home)
     rows = {Path(path).parts[0].removesuffix(".parquet"): n for path, n in now["published"]["rows"].items()}
     out.print()
-    print_table(f"Published as {now['current']}", ("table", "rows", "what"), [(name, n, _WHAT.get(name, "")) for name, n in rows.items()])
+    print_table(
+        f"Published as {now['current']}",
+        ("table", "rows", "what"),
+        [(name, n, _WHAT.get(name, "")) for name, n in rows.items()],
+    )
     where = f" --home {home}" if home else ""
     out.print("\nTry next:", highlight=False)
-    for line in (f"overnight show 1{where}", f"overnight similar 1{where}",
-                 f"overnight query{where} \"select title, bias, n_ratings from item_biases join items using (item_id) order by bias desc limit 5\""):
+    for line in (
+        f"overnight show 1{where}",
+        f"overnight similar 1{where}",
+        f'overnight query{where} "select title, bias, n_ratings from item_biases join items using (item_id) order by bias desc limit 5"',
+    ):
         out.print(f"  {line}", highlight=False, markup=False)
 
 
 def print_plan(plan: dict[str, Any]) -> None:
     """What a run would do."""
-    print_table("Rating files", ("file", "bytes", "status"), [(f["name"], f["size_bytes"], f["status"]) for f in plan["files"]])
-    say(f"{plan['n_new']} files would be ingested into {plan['home']}, then validated, filtered, trained on ({plan['train']}), judged and "
-        f"published over {plan['current'] or 'nothing'}. Nothing was done.")
+    print_table(
+        "Rating files", ("file", "bytes", "status"), [(f["name"], f["size_bytes"], f["status"]) for f in plan["files"]]
+    )
+    say(
+        f"{plan['n_new']} files would be ingested into {plan['home']}, then validated, filtered, trained on ({plan['train']}), judged and "
+        f"published over {plan['current'] or 'nothing'}. Nothing was done."
+    )
 
 
 def print_status(now: dict[str, Any]) -> None:
@@ -41,16 +58,30 @@ def print_status(now: dict[str, Any]) -> None:
     rows: list[tuple[str, Any]] = [("home", now["home"]), ("current", now["current"] or "nothing is published yet")]
     if published := now["published"]:
         after = published["density"]["after"]
-        rows += [("published", f"{published['since']}, {published['age_hours']:.1f} h ago{' (STALE)' if now['stale'] else ''}"),
-                 ("data as of", published["as_of"] or "no timestamps"),
-                 ("dense core", f"{after['n_users']:,} users × {after['n_items']:,} items, {after['density']:.2%} dense"),
-                 ("gate", " ".join(published["gate"]["reasons"]))]
+        rows += [
+            (
+                "published",
+                f"{published['since']}, {published['age_hours']:.1f} h ago{' (STALE)' if now['stale'] else ''}",
+            ),
+            ("data as of", published["as_of"] or "no timestamps"),
+            ("dense core", f"{after['n_users']:,} users × {after['n_items']:,} items, {after['density']:.2%} dense"),
+            ("gate", " ".join(published["gate"]["reasons"])),
+        ]
     if ledger := now["ledger"]:
-        rows.append(("ledger", f"{ledger['n_files']:,} files ({ledger['accepted']} accepted, {ledger['pending']} pending, {ledger['refused']} refused): "
-                               f"{ledger['n_records']:,} records = {ledger['n_loaded']:,} loaded + {ledger['n_duplicates']:,} duplicates + "
-                               f"{ledger['n_quarantined']:,} quarantined + {ledger['n_refused']:,} refused"))
+        rows.append(
+            (
+                "ledger",
+                f"{ledger['n_files']:,} files ({ledger['accepted']} accepted, {ledger['pending']} pending, {ledger['refused']} refused): "
+                f"{ledger['n_records']:,} records = {ledger['n_loaded']:,} loaded + {ledger['n_duplicates']:,} duplicates + "
+                f"{ledger['n_quarantined']:,} quarantined + {ledger['n_refused']:,} refused",
+            )
+        )
     if last := now["last_run"]:
-        ended = f"{last['outcome']['name']}: {last['outcome']['message']}" if last["outcome"] else "running, or it was cut off"
+        ended = (
+            f"{last['outcome']['name']}: {last['outcome']['message']}"
+            if last["outcome"]
+            else "running, or it was cut off"
+        )
         rows.append(("last attempt", f"{last['run_id']} ({last['purpose']}) {ended}"))
     print_table("", ("", ""), rows)
 
@@ -63,23 +94,31 @@ def print_list(answer: dict[str, Any]) -> None:
     title = "Recommended" if answer["known"] else "Not a known user: the default list"
     columns = ("rank", "item", "title", "predicted", "score")
     print_table(title, columns, _rows(answer["recommendations"]))
-    sources = {"model": "in the dense core: trained", "fold_in": "outside the dense core: solved from their ratings with the items fixed",
-               "bias": "nothing but a bias is known", "default": "the average user"}
+    sources = {
+        "model": "in the dense core: trained",
+        "fold_in": "outside the dense core: solved from their ratings with the items fixed",
+        "bias": "nothing but a bias is known",
+        "default": "the average user",
+    }
     say(f"source: {answer['source']} ({sources[answer['source']]})")
 
 
 def print_similar(answer: dict[str, Any]) -> None:
     """An item's neighbours."""
     if not answer["in_core"]:
-        return say(f"{answer['title'] or answer['item_id']} is outside the dense core: its factors say too little for neighbours.")
+        return say(
+            f"{answer['title'] or answer['item_id']} is outside the dense core: its factors say too little for neighbours."
+        )
     columns = ("rank", "item", "title", "similarity", "common users")
     print_table(f"Similar to {answer['title'] or answer['item_id']}", columns, _rows(answer["similar"]))
 
 
 def print_prediction(answer: dict[str, Any]) -> None:
     """What was predicted."""
-    say(f"{answer['rows']:,} rows written to {answer['out']}; {answer['unknown_users']:,} had an unknown user, "
-        f"{answer['unknown_items']:,} an unknown item.")
+    say(
+        f"{answer['rows']:,} rows written to {answer['out']}; {answer['unknown_users']:,} had an unknown user, "
+        f"{answer['unknown_items']:,} an unknown item."
+    )
 
 
 def print_rows(answer: dict[str, Any]) -> None:

@@ -11,14 +11,24 @@ from flows import terminal
 from flows.options import DEFAULT_CONFIG, AsJson, Config, HomeDir, Overrides, end
 from tasks.answers import ask
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Overnight turns rating logs into recommendations by morning.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Overnight turns rating logs into recommendations by morning.",
+)
 
 
 @app.command()
-def run(config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False,
-        force: Annotated[bool, typer.Option("--force", help="Train and publish even if nothing is new.")] = False,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False) -> None:
+def run(
+    config: Config = DEFAULT_CONFIG,
+    home: HomeDir = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    force: Annotated[bool, typer.Option("--force", help="Train and publish even if nothing is new.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
     """The whole night once: ingest, validate, filter, train, judge, publish."""
     if dry_run:
         from flows.answers import print_plan
@@ -29,19 +39,25 @@ def run(config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overri
 
 
 @app.command()
-def ingest(config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def ingest(
+    config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
     """Load new rating files and validate them: the verdict is final."""
     _walk("ingest", "ingest_corridor", config, home, overrides, as_json)
 
 
 @app.command()
-def train(config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def train(
+    config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
     """Filter the accepted ratings and train on them; `publish` takes it from there."""
     _walk("train", "train_corridor", config, home, overrides, as_json, force=True)
 
 
 @app.command()
-def publish(config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def publish(
+    config: Config = DEFAULT_CONFIG, home: HomeDir = None, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
     """Judge the newest trained model and publish it."""
     _walk("publish", "publish_corridor", config, home, overrides, as_json)
 
@@ -57,8 +73,12 @@ def status(home: HomeDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(user: Annotated[str, typer.Argument(help="A user id.")], home: HomeDir = None, as_json: AsJson = False,
-         n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 10) -> None:
+def show(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    home: HomeDir = None,
+    as_json: AsJson = False,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 10,
+) -> None:
     """A person's list, with titles and where it comes from."""
     from flows.answers import print_list
     from tasks.lookup import show as look_up
@@ -67,8 +87,12 @@ def show(user: Annotated[str, typer.Argument(help="A user id.")], home: HomeDir 
 
 
 @app.command()
-def similar(item: Annotated[str, typer.Argument(help="An item id.")], home: HomeDir = None, as_json: AsJson = False,
-            n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 10) -> None:
+def similar(
+    item: Annotated[str, typer.Argument(help="An item id.")],
+    home: HomeDir = None,
+    as_json: AsJson = False,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 10,
+) -> None:
     """An item's nearest neighbours, with titles."""
     from flows.answers import print_similar
     from tasks.lookup import similar as look_up
@@ -77,9 +101,12 @@ def similar(item: Annotated[str, typer.Argument(help="An item id.")], home: Home
 
 
 @app.command()
-def predict(pairs: Annotated[Path, typer.Argument(help="CSV or Parquet with user_id, item_id.")],
-            out: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet.")],
-            home: HomeDir = None, as_json: AsJson = False) -> None:
+def predict(
+    pairs: Annotated[Path, typer.Argument(help="CSV or Parquet with user_id, item_id.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet.")],
+    home: HomeDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Add predicted_rating to the rows of a file of pairs."""
     from flows.answers import print_prediction
     from tasks.predict import predict as predict_pairs
@@ -88,8 +115,11 @@ def predict(pairs: Annotated[Path, typer.Argument(help="CSV or Parquet with user
 
 
 @app.command()
-def query(sql: Annotated[str, typer.Argument(help="DuckDB SQL over the published tables.")], home: HomeDir = None,
-          as_json: AsJson = False) -> None:
+def query(
+    sql: Annotated[str, typer.Argument(help="DuckDB SQL over the published tables.")],
+    home: HomeDir = None,
+    as_json: AsJson = False,
+) -> None:
     """DuckDB SQL over the tables of the current run."""
     from flows.answers import print_rows
     from tasks.query import query as run_query
@@ -98,9 +128,11 @@ def query(sql: Annotated[str, typer.Argument(help="DuckDB SQL over the published
 
 
 @app.command()
-def init(file: Annotated[Path, typer.Argument(help="A rating file.")],
-         out: Annotated[Path, typer.Option("--out", help="The TOML to write; never overwritten.")] = DEFAULT_CONFIG,
-         as_json: AsJson = False) -> None:
+def init(
+    file: Annotated[Path, typer.Argument(help="A rating file.")],
+    out: Annotated[Path, typer.Option("--out", help="The TOML to write; never overwritten.")] = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
     """Look at a rating file and write the TOML for it."""
     from flows.answers import print_guess
     from tasks.init import init as write_toml
@@ -109,9 +141,11 @@ def init(file: Annotated[Path, typer.Argument(help="A rating file.")],
 
 
 @app.command()
-def fetch(data_set: Annotated[str, typer.Argument(help="ml-100k, ml-1m or ml-25m.")],
-          to: Annotated[Path, typer.Option("--to", help="The folder to put it in.")] = Path("downloads"),
-          as_json: AsJson = False) -> None:
+def fetch(
+    data_set: Annotated[str, typer.Argument(help="ml-100k, ml-1m or ml-25m.")],
+    to: Annotated[Path, typer.Option("--to", help="The folder to put it in.")] = Path("downloads"),
+    as_json: AsJson = False,
+) -> None:
     """Download a MovieLens data set from GroupLens, checked against its checksum."""
     from flows.answers import print_fetched
     from tasks.fetch import fetch as download
@@ -147,8 +181,15 @@ def _usage(error: Exception) -> int:
     return int(getattr(error, "exit_code", 2))
 
 
-def _walk(purpose: str, corridor: str, config: Path, home: Path | None, overrides: list[str] | None, as_json: bool,
-          force: bool = False) -> None:
+def _walk(
+    purpose: str,
+    corridor: str,
+    config: Path,
+    home: Path | None,
+    overrides: list[str] | None,
+    as_json: bool,
+    force: bool = False,
+) -> None:
     """Run a corridor under the lock, with or without a Prefect server, and say how it ended."""
     from flows.walking import walk
 

@@ -11,7 +11,9 @@ from tasks.night import Request, run_night
 
 
 @flow(name="nightly", timeout_seconds=8 * 3600, persist_result=False)
-def nightly(config: str = "overnight.toml", home: str = "", overrides: list[str] | None = None, force: bool = False) -> Any:
+def nightly(
+    config: str = "overnight.toml", home: str = "", overrides: list[str] | None = None, force: bool = False
+) -> Any:
     """The whole night for one data source.
 
     config      the TOML of the source; home    its home folder ("" = OVERNIGHT_HOME, else var/ in the checkout)

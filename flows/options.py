@@ -8,7 +8,9 @@ import typer
 from flows.terminal import say
 
 Config = Annotated[Path, typer.Option("--config", help="The TOML of the data source.")]
-HomeDir = Annotated[Path | None, typer.Option("--home", help="The home folder; default OVERNIGHT_HOME, else var/ in the checkout.")]
+HomeDir = Annotated[
+    Path | None, typer.Option("--home", help="The home folder; default OVERNIGHT_HOME, else var/ in the checkout.")
+]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: change one setting for this run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
 DEFAULT_CONFIG = Path("overnight.toml")

@@ -33,7 +33,12 @@ class TerminalLog:
         if not err.is_terminal:
             return
         if self.bar is None or self.task is None:
-            columns = (TextColumn("{task.fields[stage]:<15}"), BarColumn(24), TimeRemainingColumn(), TextColumn("{task.description}"))
+            columns = (
+                TextColumn("{task.fields[stage]:<15}"),
+                BarColumn(24),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+            )
             self.bar = Progress(*columns, console=err, transient=True)
             self.task = self.bar.add_task(detail, total=total, stage=name)
             self.bar.start()
@@ -59,7 +64,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     """An answer for a person; numbers to the right."""
     rows = [list(row) for row in rows]
     named = any(columns)
-    table = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False, box=None, show_header=named)
+    table = Table(
+        title=title or None, title_justify="left", header_style="bold", pad_edge=False, box=None, show_header=named
+    )
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric and rows else "left", overflow="fold")

@@ -26,7 +26,12 @@ def _recorded(config: Path, home: Path | None, overrides: list[str], force: bool
     from flows.nightly import nightly
     from flows.reporting import outcome_of_state
 
-    parameters = {"config": str(config.absolute()), "home": str(home.absolute()) if home else "", "overrides": overrides, "force": force}
+    parameters = {
+        "config": str(config.absolute()),
+        "home": str(home.absolute()) if home else "",
+        "overrides": overrides,
+        "force": force,
+    }
     return outcome_of_state(nightly(**parameters, return_state=True))
 
 

@@ -14,15 +14,18 @@ import torch
 from torch import Tensor
 
 from models.config import FitConfig
-from models.determinism import deterministic_algorithms, resolve_device
 from models.errors import FitDiverged, NoRatings, UnreachableRatings
-from models.parameters import Parameters
+from models.execution import deterministic_algorithms, one_thread, resolve_device
+from models.parameters import Parameters, Side
 from models.ratings import Ratings
 
 _STEPS_PER_EPOCH = 625  # half the lesson's, at 1.6 times its learning rate: better and twice as fast where measured
 _SMALLEST_BATCH = 64
 _REPORTS_PER_EPOCH = 10
 _DIVERGED_AT = 2.0  # times the loss of the untrained model; a sigmoid range bounds the loss, so it never is "huge"
+# Below that many values a second thread gains nothing, and on a busy machine the threads wait for one another
+# thousands of times: ML-100K beside other programs (load 5 on 2 cores) took 7 s with one thread, 60 to 87 s with two.
+_TABLE_WORTH_THREADS = 1_000_000
 _INITIAL_SPREAD = 0.01  # standard deviation of the first factors, as in fastai's EmbeddingDotBias
 
 
@@ -68,8 +71,9 @@ def fit(ratings: Ratings, config: FitConfig, on_progress: Callable[[FitProgress]
     """
     refuse_unreachable(ratings.rating, config.y_range)
     device = resolve_device(config.device)
-    with deterministic_algorithms(), torch.no_grad():
-        run = _Run(ratings, config, device, on_progress)
+    run = _Run(ratings, config, device, on_progress)
+    small = run.table.numel() < _TABLE_WORTH_THREADS
+    with deterministic_algorithms(), one_thread(small), torch.no_grad():
         history = [run.epoch(epoch) for epoch in range(1, config.epochs + 1)]
         return Fitted(run.parameters(), history)
 
@@ -82,6 +86,11 @@ def batch_size_for(n_ratings: int, config: FitConfig) -> int:
     below = 1 << (int(wanted).bit_length() - 1)
     nearest = below if wanted - below < 2 * below - wanted else 2 * below
     return max(_SMALLEST_BATCH, nearest)
+
+
+def n_models_for(config: FitConfig) -> int:
+    """How many models a fit averages: n_models, or fewer where n_factors do not suffice for so many."""
+    return max(1, min(config.n_models, config.n_factors // config.min_factors_per_model))
 
 
 def refuse_unreachable(rating: Tensor, y_range: tuple[float, float]) -> None:
@@ -109,6 +118,7 @@ class _Run:
         self, ratings: Ratings, config: FitConfig, device: torch.device, listener: Callable[[FitProgress], None] | None
     ) -> None:
         self.ratings, self.config, self.device, self.listener = ratings, config, device, listener
+        self.n_models = n_models_for(config)
         self.generator = torch.Generator().manual_seed(config.seed)  # on the CPU: one order on every device
         self.rating = ratings.rating.to(device)
         self.pair = torch.stack([ratings.user_code, ratings.item_code + ratings.n_users]).to(device)
@@ -129,7 +139,7 @@ class _Run:
         Where n_factors cannot be shared out evenly, the last columns start at 0 on both sides: then their gradient is
         exactly 0, they stay 0, and `parameters` drops them.
         """
-        n_models, n_factors = self.config.n_models, self.config.n_factors
+        n_models, n_factors = self.n_models, self.config.n_factors
         width = -(-n_factors // n_models)
         table = torch.randn((n_models, self.n_rows, width + 1), generator=self.generator) * _INITIAL_SPREAD
         used = (torch.arange(n_models * width) < n_factors).view(n_models, 1, width)
@@ -163,9 +173,9 @@ class _Run:
     def epoch(self, epoch: int) -> EpochLoss:
         """One pass over the ratings, each model in an order of its own."""
         started, n = time.perf_counter(), len(self.ratings)
-        models = range(self.config.n_models)
+        models = range(self.n_models)
         order = torch.stack([torch.randperm(n, generator=self.generator) for _ in models]).to(self.device)
-        first_row = torch.arange(self.config.n_models, device=self.device).unsqueeze(1) * self.n_rows
+        first_row = torch.arange(self.n_models, device=self.device).unsqueeze(1) * self.n_rows
         pairs, rating = self.pair[:, order] + first_row, self.rating[order]
         batches = range(0, n, self.batch_size)
         window = max(1, len(batches) // _REPORTS_PER_EPOCH)
@@ -185,7 +195,7 @@ class _Run:
     def step(self, pairs: Tensor, rating: Tensor) -> Tensor:
         """Move the table by one batch; returns the mean squared error before the move."""
         loss, gradient = loss_and_gradient(self.table, pairs, rating, self.config.y_range)
-        self.table.grad = gradient.mul_(self.config.n_models)  # each model minimises its own mean
+        self.table.grad = gradient.mul_(self.n_models)  # each model minimises its own mean
         self.optimizer.step()
         self.schedule.step()
         return loss
@@ -206,21 +216,27 @@ class _Run:
             self.listener(FitProgress(epoch, self.config.epochs, done_in_all, self.config.epochs * n, loss, rate))
 
     def parameters(self) -> Parameters:
-        """The average of the models, as one model."""
-        n_models, n_users = self.config.n_models, self.ratings.n_users
-        rows = self.table.detach().cpu().view(n_models, self.n_rows, -1)
-        factors = (
-            (rows[:, :, :-1] / n_models**0.5).permute(1, 0, 2).reshape(self.n_rows, -1)[:, : self.config.n_factors]
+        """The average of the models, as one model; rows without a rating are the average of the rated ones."""
+        rows = self.table.detach().cpu().view(self.n_models, self.n_rows, -1)
+        side_by_side = (rows[:, :, :-1] / self.n_models**0.5).permute(1, 0, 2).reshape(self.n_rows, -1)
+        whole = Side(side_by_side[:, : self.config.n_factors], rows[:, :, -1].mean(0))
+        n_users, n_items = self.ratings.n_users, self.ratings.n_items
+        users = _unrated_averaged(
+            whole.rows(slice(0, n_users)), torch.bincount(self.ratings.user_code, minlength=n_users)
         )
-        bias = rows[:, :, -1].mean(0)
-        return Parameters(
-            user_factors=factors[:n_users].contiguous(),
-            item_factors=factors[n_users:].contiguous(),
-            user_bias=bias[:n_users].contiguous(),
-            item_bias=bias[n_users:].contiguous(),
-            y_range=self.config.y_range,
-            global_mean=self.ratings.rating.double().mean().item(),
+        items = _unrated_averaged(
+            whole.rows(slice(n_users, None)), torch.bincount(self.ratings.item_code, minlength=n_items)
         )
+        mean = self.ratings.rating.double().mean().item()
+        return Parameters(users.factors, items.factors, users.bias, items.bias, self.config.y_range, mean)
+
+
+def _unrated_averaged(side: Side, n_ratings: Tensor) -> Side:
+    """The side with the average of its rated rows in place of what random start is left in the unrated ones."""
+    unrated = (n_ratings == 0).unsqueeze(1)
+    average = side.rows(n_ratings > 0).mean()
+    factors = torch.where(unrated, average.factors, side.factors)
+    return Side(factors.contiguous(), torch.where(unrated.squeeze(1), average.bias, side.bias).contiguous())
 
 
 def loss_and_gradient(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.config import FoldInConfig
-from models.determinism import deterministic_algorithms
+from models.execution import deterministic_algorithms
 from models.parameters import Parameters, Side
 from models.ratings import RowLists
 

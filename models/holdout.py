@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_ROUNDING = 1e-9  # 0.1 * 15 + 0.5 must not fall below 2
+_ROUNDING = 1e-9  # 0.29 * 50 is 14.499999999999998 in binary
 
 
 def split(user_code: Tensor, rated_at: Tensor | None, seed: int, share: float = 0.1) -> Tensor:
@@ -23,5 +23,5 @@ def split(user_code: Tensor, rated_at: Tensor | None, seed: int, share: float = 
     first = count.cumsum(0) - count
     place = torch.empty_like(user_code)
     place[order] = torch.arange(n, device=user_code.device) - first[user_code[order]]
-    kept = torch.floor(count * share + 0.5 + _ROUNDING).long()
+    kept = torch.floor(count.double() * share + 0.5 + _ROUNDING).long()
     return place < kept[user_code]

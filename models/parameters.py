@@ -29,6 +29,10 @@ class Side:
     factors: Tensor
     bias: Tensor
 
+    def rows(self, which: Tensor | slice) -> "Side":
+        """Some of the rows: a slice, a mask or row numbers."""
+        return Side(self.factors[which], self.bias[which])
+
     def mean(self) -> "Side":
         """The average row, (1, n_factors) and (1,): what is assumed of somebody nothing is known about."""
         return Side(self.factors.mean(0, keepdim=True), self.bias.mean(0, keepdim=True))

@@ -17,5 +17,9 @@ def ask(question: Callable[[], T]) -> tuple[Outcome, T | None]:
     except Exception as error:
         outcome = outcome_of(error)
         if outcome.name == "fault":  # a reader has no attempt whose folder could hold the details
-            outcome = Outcome(outcome.code, outcome.name, f"a fault in Overnight: {type(error).__name__}: {error}. Nothing was changed. Please report it.")
+            outcome = Outcome(
+                outcome.code,
+                outcome.name,
+                f"a fault in Overnight: {type(error).__name__}: {error}. Nothing was changed. Please report it.",
+            )
         return outcome, None

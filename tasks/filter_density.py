@@ -18,8 +18,12 @@ def filter_density(night: Night) -> StepResult:
     artifacts.table("density", [{"": when, **report[when]} for when in ("before", "after")], "The density filter")
     values = {"snapshot": snapshot.hash, "folder": str(snapshot.folder), "density": report}
     if not night.force and _is_published(night, snapshot.hash):
-        return StepResult("nothing new: what is published comes from exactly these ratings and settings; "
-                          "CURRENT stands (--force trains again)", values, ends_night=True)
+        return StepResult(
+            "nothing new: what is published comes from exactly these ratings and settings; "
+            "CURRENT stands (--force trains again)",
+            values,
+            ends_night=True,
+        )
     return StepResult(f"{_describe(before)} → {_describe(after)}", values)
 
 
@@ -28,7 +32,9 @@ def _is_published(night: Night, snapshot_hash: str) -> bool:
     if current is None:
         return False
     manifest = current.manifest
-    return bool(manifest["snapshot"]["hash"] == snapshot_hash and manifest["config"] == model_configuration(night.settings))
+    return bool(
+        manifest["snapshot"]["hash"] == snapshot_hash and manifest["config"] == model_configuration(night.settings)
+    )
 
 
 def model_configuration(settings: Settings) -> dict[str, object]:

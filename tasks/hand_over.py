@@ -15,8 +15,10 @@ def hand_over(night: Night, core: dict[str, Any]) -> StepResult:
     """Run the deployment of `train.deployment` on the snapshot; the values name the model's folder and its hash."""
     deployment = night.settings.train.deployment
     if not in_flow_run():
-        raise UsageError(f"train.deployment = {deployment!r} needs a Prefect server and this is a run without one. Nothing was trained. "
-                         "Start the nightly deployment, set PREFECT_API_URL, or train here with --set train.deployment=.")
+        raise UsageError(
+            f"train.deployment = {deployment!r} needs a Prefect server and this is a run without one. Nothing was trained. "
+            "Start the nightly deployment, set PREFECT_API_URL, or train here with --set train.deployment=."
+        )
     folder = night.home.model(night.run_id)
     settings = night.settings.model_dump(mode="json", by_alias=True)
     request = TrainingRequest(core["folder"], core["snapshot"], str(folder), settings)
@@ -36,13 +38,19 @@ def _run(deployment: str, parameters: dict[str, str], night: Night) -> None:
 
     timeout = night.settings.train.deployment_timeout_seconds
     try:
-        run: Any = run_deployment(deployment, parameters=parameters, timeout=timeout, idempotency_key=night.run_id, as_subflow=True)
+        run: Any = run_deployment(
+            deployment, parameters=parameters, timeout=timeout, idempotency_key=night.run_id, as_subflow=True
+        )
     except (ObjectNotFound, ValueError) as error:
-        raise UsageError(f"train.deployment = {deployment!r} cannot be run: {error}. Nothing was trained. "
-                         "Deploy it with `prefect deploy --all`, or correct the name.") from None
+        raise UsageError(
+            f"train.deployment = {deployment!r} cannot be run: {error}. Nothing was trained. "
+            "Deploy it with `prefect deploy --all`, or correct the name."
+        ) from None
     state = run.state
     if state is None or not state.is_final():
-        raise MachineError(f"{deployment}: no worker finished it within {timeout:,} s (state {state.name if state else 'none'}). "
-                           "Nothing was published. Start a worker for its pool, or raise train.deployment_timeout_seconds.")
+        raise MachineError(
+            f"{deployment}: no worker finished it within {timeout:,} s (state {state.name if state else 'none'}). "
+            "Nothing was published. Start a worker for its pool, or raise train.deployment_timeout_seconds."
+        )
     if not state.is_completed():
         raise DataRefused(f"{deployment} ended as {state.name}: {state.message}. Nothing was published.")

@@ -38,15 +38,20 @@ def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> St
             n_new_ratings=int(figure(newer, "challenger", "since_champion", "n_ratings") or 0),
             challenger_new_rmse=figure(newer, "challenger", "since_champion", "rmse"),
             champion_new_rmse=figure(newer, "champion", "since_champion", "rmse"),
-            champion_holdout_rmse=figure(champion.manifest["metrics"], "challenger", "holdout", "rmse"))
-    evidence = Evidence(figure(metrics, "challenger", "holdout", "rmse"), figure(metrics, "damped_bias", "holdout", "rmse"), against)
+            champion_holdout_rmse=figure(champion.manifest["metrics"], "challenger", "holdout", "rmse"),
+        )
+    evidence = Evidence(
+        figure(metrics, "challenger", "holdout", "rmse"), figure(metrics, "damped_bias", "holdout", "rmse"), against
+    )
     decision = judge(evidence, night.settings.gate.gate_config())
     artifacts.table("metrics", metrics, "Challenger, champion and baselines")
     recorded = {**dataclasses.asdict(decision), "champion": champion.run_id if champion else None}
     night.attempt.decision, night.attempt.metrics = recorded, metrics
     if not decision.blessed:
-        raise GateRefused(f"the gate refused tonight's model: {' '.join(decision.reasons)} What is published stands. "
-                          "See the attempt's run.json; look at what came in, or loosen gate.tolerance.")
+        raise GateRefused(
+            f"the gate refused tonight's model: {' '.join(decision.reasons)} What is published stands. "
+            "See the attempt's run.json; look at what came in, or loosen gate.tolerance."
+        )
     return StepResult(" ".join(decision.reasons), {"champion": recorded["champion"]})
 
 
@@ -77,8 +82,9 @@ def _since_champion(night: Night, snapshot: Snapshot, folder: Path, champion: Pu
     user_code = _or_average(users[held.user_code], theirs.n_users)
     item_code = _or_average(items[held.item_code], theirs.n_items)
     ours = Parameters.load(folder / "holdout.safetensors").predict(held.user_code, held.item_code)
-    return (errors("challenger", "since_champion", ours, held)
-            + errors("champion", "since_champion", theirs.predict(user_code, item_code), held))
+    return errors("challenger", "since_champion", ours, held) + errors(
+        "champion", "since_champion", theirs.predict(user_code, item_code), held
+    )
 
 
 def _old_codes(now: pl.DataFrame, old: pl.DataFrame, side: str) -> torch.Tensor:

@@ -19,13 +19,23 @@ def show(home_folder: Path | None, user: str, n: int) -> dict[str, Any]:
     home = Home(resolve_home(home_folder))
     run = require_current(home)
     user_id = _typed(user, run, "user")
-    listed = pl.scan_parquet(run.table("recommendations")).filter(pl.col("user_id") == user_id, pl.col("rank") <= n).collect()
+    listed = (
+        pl.scan_parquet(run.table("recommendations"))
+        .filter(pl.col("user_id") == user_id, pl.col("rank") <= n)
+        .collect()
+    )
     known = not listed.is_empty()
     if not known:
         listed = pl.read_parquet(run.table("default_recommendations")).head(n)
     columns = ["rank", "item_id", "title", "predicted_rating", "score"]
-    return {"run": run.run_id, "user_id": user_id, "known": known, "source": listed["source"][0] if known else "default",
-            "rated": _rated(home, run, user_id) if known else [], "recommendations": _titled(listed, run).select(columns).to_dicts()}
+    return {
+        "run": run.run_id,
+        "user_id": user_id,
+        "known": known,
+        "source": listed["source"][0] if known else "default",
+        "rated": _rated(home, run, user_id) if known else [],
+        "recommendations": _titled(listed, run).select(columns).to_dicts(),
+    }
 
 
 def similar(home_folder: Path | None, item: str, n: int) -> dict[str, Any]:
@@ -34,11 +44,20 @@ def similar(home_folder: Path | None, item: str, n: int) -> dict[str, Any]:
     item_id = _typed(item, run, "item")
     items = pl.scan_parquet(run.table("items")).filter(pl.col("item_id") == item_id).collect()
     if items.is_empty():
-        raise UsageError(f"item {item}: no such item in run {run.run_id}. `overnight query \"from items where title ilike '%...%'\"` finds ids.")
-    near = pl.scan_parquet(run.table("similar_items")).filter(pl.col("item_id") == item_id, pl.col("rank") <= n).collect()
+        raise UsageError(
+            f"item {item}: no such item in run {run.run_id}. `overnight query \"from items where title ilike '%...%'\"` finds ids."
+        )
+    near = (
+        pl.scan_parquet(run.table("similar_items")).filter(pl.col("item_id") == item_id, pl.col("rank") <= n).collect()
+    )
     named = _titled(near.drop("item_id").rename({"similar_item_id": "item_id"}), run)
-    return {"run": run.run_id, "item_id": item_id, "title": items["title"][0], "in_core": not near.is_empty(),
-            "similar": named.select("rank", "item_id", "title", "similarity", "n_common_users").to_dicts()}
+    return {
+        "run": run.run_id,
+        "item_id": item_id,
+        "title": items["title"][0],
+        "in_core": not near.is_empty(),
+        "similar": named.select("rank", "item_id", "title", "similarity", "n_common_users").to_dicts(),
+    }
 
 
 def _typed(text: str, run: PublishedRun, side: str) -> int | str:
@@ -65,5 +84,11 @@ def _rated(home: Home, run: PublishedRun, user_id: int | str) -> list[dict[str, 
         return []
     code = snapshot.users().filter(pl.col("user_id") == user_id)["user_code"][0]
     ratings = pl.scan_parquet(snapshot.folder / "ratings.parquet").filter(pl.col("user_code") == code).collect()
-    best = ratings.sort("rating", "rated_at", "item_code", descending=[True, True, False], nulls_last=True).head(_RATED_SHOWN)
-    return best.join(snapshot.items(), on="item_code", how="left", maintain_order="left").select("item_id", "title", "rating").to_dicts()
+    best = ratings.sort("rating", "rated_at", "item_code", descending=[True, True, False], nulls_last=True).head(
+        _RATED_SHOWN
+    )
+    return (
+        best.join(snapshot.items(), on="item_code", how="left", maintain_order="left")
+        .select("item_id", "title", "rating")
+        .to_dicts()
+    )

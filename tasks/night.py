@@ -74,8 +74,12 @@ class NightEnded(Exception):
     """A step ended the night early with all being well."""
 
 
-def run_night(request: Request, corridor: Callable[[Night], None], listener: Listener | None = None,
-              resume: Callable[[Home], str | None] = lambda _: None) -> Outcome:
+def run_night(
+    request: Request,
+    corridor: Callable[[Night], None],
+    listener: Listener | None = None,
+    resume: Callable[[Home], str | None] = lambda _: None,
+) -> Outcome:
     """Take the lock, walk the corridor, record the attempt, and say how it ended.
 
     resume      names the run id to go on with, if there is one; else a new attempt begins
@@ -101,10 +105,18 @@ def outcome_of(error: BaseException) -> Outcome:
         code = USAGE if wrong_setting else MACHINE if isinstance(error, CheckpointDamaged) else REFUSED
         return Outcome(code, _NAMES[code], str(error))
     if is_machine_error(error):
-        return Outcome(MACHINE, "machine", f"the machine said no: {error}. What is published stands. "
-                                           "Make room or mend the permission, then run again.")
-    return Outcome(MACHINE, "fault", f"a fault in Overnight: {type(error).__name__}. What is published stands. "
-                                     "The attempt's folder has an error.txt with the details; please report it.")
+        return Outcome(
+            MACHINE,
+            "machine",
+            f"the machine said no: {error}. What is published stands. "
+            "Make room or mend the permission, then run again.",
+        )
+    return Outcome(
+        MACHINE,
+        "fault",
+        f"a fault in Overnight: {type(error).__name__}. What is published stands. "
+        "The attempt's folder has an error.txt with the details; please report it.",
+    )
 
 
 def outcome_named(name: str, message: str) -> Outcome:
@@ -115,7 +127,8 @@ def outcome_named(name: str, message: str) -> Outcome:
 
 def is_machine_error(error: BaseException) -> bool:
     """Disk, permission or memory: polars and torch report a full disk as errors of their own."""
-    return isinstance(error, OSError | MemoryError) or "No space left on device" in str(error)
+    out_of_memory = type(error).__name__ == "OutOfMemoryException"  # DuckDB's, which is not loaded here
+    return isinstance(error, OSError | MemoryError) or out_of_memory or "No space left on device" in str(error)
 
 
 def _walk(night: Night, corridor: Callable[[Night], None]) -> Outcome:
@@ -144,5 +157,12 @@ def _remember(night: Night) -> None:
 
     record = attempts.read(night.attempt.folder)
     assert record is not None
-    history.record(night.home, night.settings.source.ids, record, snapshot=values.get("snapshot"),
-                   n_new_ratings=values.get("n_new_ratings", 0), metrics=night.attempt.metrics, decision=night.attempt.decision)
+    history.record(
+        night.home,
+        night.settings.source.ids,
+        record,
+        snapshot=values.get("snapshot"),
+        n_new_ratings=values.get("n_new_ratings", 0),
+        metrics=night.attempt.metrics,
+        decision=night.attempt.decision,
+    )

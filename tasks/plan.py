@@ -19,8 +19,15 @@ def plan(config: Path, home_folder: Path | None, overrides: Sequence[str]) -> di
     known = {}
     if home.ledger.exists():
         known = {file["sha256"]: file["status"] for file in json.loads(home.ledger.read_text("utf-8"))["files"]}
-    files = [{"name": path.name, "size_bytes": path.stat().st_size, "status": known.get(sha256(path), "new")}
-             for path in rating_files(settings.source.ratings)]
+    files = [
+        {"name": path.name, "size_bytes": path.stat().st_size, "status": known.get(sha256(path), "new")}
+        for path in rating_files(settings.source.ratings)
+    ]
     current = open_current(home)
-    return {"home": str(home.root), "files": files, "n_new": sum(file["status"] in ("new", "refused") for file in files),
-            "current": current.run_id if current else None, "train": settings.train.deployment or f"here ({settings.train.device})"}
+    return {
+        "home": str(home.root),
+        "files": files,
+        "n_new": sum(file["status"] in ("new", "refused") for file in files),
+        "current": current.run_id if current else None,
+        "train": settings.train.deployment or f"here ({settings.train.device})",
+    }

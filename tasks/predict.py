@@ -22,15 +22,24 @@ def predict(home_folder: Path | None, pairs: Path, out: Path) -> dict[str, Any]:
     run = require_current(Home(resolve_home(home_folder)))
     frame = _read(pairs)
     if missing := [name for name in ("user_id", "item_id") if name not in frame.columns]:
-        raise UsageError(f"{pairs}: no column {' and '.join(missing)}; its columns are {frame.columns}. Nothing was written.")
+        raise UsageError(
+            f"{pairs}: no column {' and '.join(missing)}; its columns are {frame.columns}. Nothing was written."
+        )
     users, items = _side(run, "user"), _side(run, "item")
     scale = run.manifest["snapshot"]["scale"]
     user_code, item_code = _codes(frame["user_id"], users, "user"), _codes(frame["item_id"], items, "item")
     parameters = _parameters(run, users, items)
-    rating = parameters.predict(user_code, item_code).clamp(scale["min"], scale["max"]) if frame.height else torch.zeros(0)
+    rating = (
+        parameters.predict(user_code, item_code).clamp(scale["min"], scale["max"]) if frame.height else torch.zeros(0)
+    )
     _write(frame.with_columns(pl.Series("predicted_rating", rating.numpy())), out)
-    return {"run": run.run_id, "rows": frame.height, "out": str(out),
-            "unknown_users": int((user_code == users.height).sum()), "unknown_items": int((item_code == items.height).sum())}
+    return {
+        "run": run.run_id,
+        "rows": frame.height,
+        "out": str(out),
+        "unknown_users": int((user_code == users.height).sum()),
+        "unknown_items": int((item_code == items.height).sum()),
+    }
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -40,7 +49,9 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
     except pl.exceptions.NoDataError:
-        raise UsageError(f"{path} is empty; its first line must name user_id and item_id. Nothing was written.") from None
+        raise UsageError(
+            f"{path} is empty; its first line must name user_id and item_id. Nothing was written."
+        ) from None
     except pl.exceptions.PolarsError as error:
         raise UsageError(f"{path}: cannot be read: {str(error).splitlines()[0]}. Nothing was written.") from None
 
@@ -53,9 +64,10 @@ def _side(run: PublishedRun, side: str) -> pl.DataFrame:
 
 
 def _codes(ids: pl.Series, table: pl.DataFrame, side: str) -> torch.Tensor:
-    """The code of each id; of an unknown one, also of null, the code after the last."""
+    """The code of each id; of an unknown one, also of null, the code after the last. An integer has one spelling: 007 is unknown."""
     key = f"{side}_id"
-    wanted = ids.cast(table.schema[key], strict=False).alias(key).to_frame()
+    typed = ids.cast(table.schema[key], strict=False)
+    wanted = typed.set(typed.cast(pl.String) != ids.cast(pl.String), None).alias(key).to_frame()
     joined = wanted.join(table.select(key, "code"), on=key, how="left", maintain_order="left")
     return joined["code"].fill_null(table.height).cast(pl.Int64).to_torch()
 
@@ -64,8 +76,13 @@ def _parameters(run: PublishedRun, users: pl.DataFrame, items: pl.DataFrame) -> 
     """The published model, the average user and item after the last."""
     low, high = run.manifest["model"]["y_range"]
     return Parameters(
-        users["factors"].to_torch(), items["factors"].to_torch(), users["bias"].to_torch(), items["bias"].to_torch(),
-        (low, high), global_mean=float("nan")).with_average()
+        users["factors"].to_torch(),
+        items["factors"].to_torch(),
+        users["bias"].to_torch(),
+        items["bias"].to_torch(),
+        (low, high),
+        global_mean=float("nan"),
+    ).with_average()
 
 
 def _write(frame: pl.DataFrame, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from data.atomic import new_folder
 from data.model_folder import verified
-from data.published import retire_old_runs, switch_current, verify, write_manifest, write_views, open_run
+from data.published import open_run, retire_old_runs, switch_current, verify, write_manifest, write_views
 from data.schemas import (
     DEFAULT_RECOMMENDATIONS,
     ITEM_BIASES,
@@ -48,31 +49,55 @@ def publish(night: Night, core: dict[str, Any], model: dict[str, Any]) -> StepRe
     snapshot = open_snapshot(Path(core["folder"]), core["snapshot"])
     verified(Path(model["model"]), model["model_hash"])
     parameters = Parameters.load(Path(model["model"]) / "parameters.safetensors")
+    shutil.rmtree(
+        night.home.published_run(night.run_id), ignore_errors=True
+    )  # an earlier try of this very run, never switched to
     with new_folder(night.home.published_run(night.run_id)) as folder:
         writer = _Writer(folder, snapshot, parameters, night)
         n_rows = writer.write_all()
-        n_checks = check_tables(folder, snapshot, night.settings.source.ids, top_n=night.settings.publish.top_n,
-                                n_factors=parameters.user_factors.shape[1], extra=writer.features)
+        n_checks = check_tables(
+            folder,
+            snapshot,
+            night.settings.source.ids,
+            top_n=night.settings.publish.top_n,
+            n_factors=parameters.user_factors.shape[1],
+            extra=writer.features,
+        )
         write_manifest(folder, _facts(night, snapshot, model))
     verify(open_run(night.home, night.run_id))
     switch_current(night.home, night.run_id)
     write_views(night.home)
     retired = retire_old_runs(night.home, night.settings.publish.keep_runs, night.now)
-    artifacts.table("published", [{"table": name, "rows": rows} for name, rows in n_rows.items()], f"Published as {night.run_id}")
-    return StepResult(f"{sum(n_rows.values()):,} rows in {len(n_rows)} tables, {n_checks} checks passed; CURRENT is {night.run_id}",
-                      {"tables": n_rows, "retired": retired})
+    artifacts.table(
+        "published", [{"table": name, "rows": rows} for name, rows in n_rows.items()], f"Published as {night.run_id}"
+    )
+    return StepResult(
+        f"{sum(n_rows.values()):,} rows in {len(n_rows)} tables, {n_checks} checks passed; CURRENT is {night.run_id}",
+        {"tables": n_rows, "retired": retired},
+    )
 
 
 def _facts(night: Night, snapshot: Snapshot, model: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says of a run beside its files."""
     facts = snapshot.facts
     return {
-        "run_id": night.run_id, "published_at": night.attempt.started_at, "inputs": facts["inputs"], "window": facts["window"],
+        "run_id": night.run_id,
+        "published_at": night.attempt.started_at,
+        "inputs": facts["inputs"],
+        "window": facts["window"],
         "snapshot": {key: facts[key] for key in ("hash", "n_users", "n_items", "n_ratings", "density", "scale", "ids")},
-        "model": {"hash": model["model_hash"], "y_range": night.settings.train.fit_config(night.settings.source.scale).y_range},
-        "config": model_configuration(night.settings), "seed": night.settings.train.seed,
-        "gate": night.attempt.decision, "metrics": night.attempt.metrics,
-        "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _VERSIONS_OF}},
+        "model": {
+            "hash": model["model_hash"],
+            "y_range": night.settings.train.fit_config(night.settings.source.scale).y_range,
+        },
+        "config": model_configuration(night.settings),
+        "seed": night.settings.train.seed,
+        "gate": night.attempt.decision,
+        "metrics": night.attempt.metrics,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _VERSIONS_OF},
+        },
     }
 
 
@@ -94,28 +119,38 @@ class _Writer:
         data = training_data(self.snapshot, 0, self.settings.train.holdout_share)
         seen, raters = data.ratings.by_user(), data.ratings.by_item()
         metrics = pl.DataFrame(self.night.attempt.metrics).sort("model", "split", "metric")
-        return dict([
-            self._write(RECOMMENDATIONS, self._recommendations(seen)),
-            self._write(DEFAULT_RECOMMENDATIONS, self._default_recommendations()),
-            self._write(SIMILAR_ITEMS, self._similar_items(raters)),
-            self._write(ITEM_BIASES, [_biases(self.rated, self.parameters.items)[self.item_order.numpy()]]),
-            self._write(USER_BIASES, [_biases(self.users, self.parameters.users)[self.user_order.numpy()]]),
-            self._write(ITEM_FACTORS, [_factors(self.rated, "item_id", self.parameters.items)[self.item_order.numpy()]]),
-            self._write(USER_FACTORS, [_factors(self.users, "user_id", self.parameters.users)[self.user_order.numpy()]]),
-            self._write(ITEMS, [self._all_items()]),
-            self._write(METRICS, [metrics]),
-        ])
+        return dict(
+            [
+                self._write(RECOMMENDATIONS, self._recommendations(seen)),
+                self._write(DEFAULT_RECOMMENDATIONS, self._default_recommendations()),
+                self._write(SIMILAR_ITEMS, self._similar_items(raters)),
+                self._write(ITEM_BIASES, [_biases(self.rated, self.parameters.items)[self.item_order.numpy()]]),
+                self._write(USER_BIASES, [_biases(self.users, self.parameters.users)[self.user_order.numpy()]]),
+                self._write(
+                    ITEM_FACTORS, [_factors(self.rated, "item_id", self.parameters.items)[self.item_order.numpy()]]
+                ),
+                self._write(
+                    USER_FACTORS, [_factors(self.users, "user_id", self.parameters.users)[self.user_order.numpy()]]
+                ),
+                self._write(ITEMS, [self._all_items()]),
+                self._write(METRICS, [metrics]),
+            ]
+        )
 
     def _write(self, table: Table, frames: Any) -> tuple[str, int]:
         extra = self.features if table is ITEMS else ()
         n_factors = self.parameters.user_factors.shape[1]
-        n_rows = write_table(self.folder, table, self.settings.source.ids, self.snapshot.hash, frames, n_factors=n_factors, extra=extra)
+        n_rows = write_table(
+            self.folder, table, self.settings.source.ids, self.snapshot.hash, frames, n_factors=n_factors, extra=extra
+        )
         return table.name, n_rows
 
     def _recommendations(self, seen: RowLists) -> Iterator[pl.DataFrame]:
         """Blocks of users in the order of their ids, so that whole rows of scores are never kept."""
         sources = self._sources(seen)
-        blocks = top_n(self.parameters, self.user_order, seen, self.settings.publish.top_n, self.settings.publish.block_users)
+        blocks = top_n(
+            self.parameters, self.user_order, seen, self.settings.publish.top_n, self.settings.publish.block_users
+        )
         done = 0
         for block in blocks:
             done += len(block.user_code)
@@ -123,7 +158,9 @@ class _Writer:
             lists = self._list_frame(block)
             position = lists["position"]
             users = block.user_code.numpy()[position.to_numpy()]
-            yield lists.drop("position").with_columns(self.users["user_id"].gather(users), sources.gather(users).alias("source"))
+            yield lists.drop("position").with_columns(
+                self.users["user_id"].gather(users), sources.gather(users).alias("source")
+            )
 
     def _sources(self, seen: RowLists) -> pl.Series:
         """Per user code: model in the core; fold_in with a rating of an item that core users rated; else bias."""
@@ -151,10 +188,15 @@ class _Writer:
         scale = self.settings.source.scale
         predicted = self.parameters.to_rating(score).clamp(scale.min, scale.max)
         position = torch.arange(n_lists).unsqueeze(1).expand(n_lists, length)
-        return pl.DataFrame({
-            "position": position[valid].numpy(), "rank": (rank[valid] + 1).numpy(),
-            "item_id": self.rated["item_id"].gather(block.item_code[valid].numpy()),
-            "score": score.numpy(), "predicted_rating": predicted.numpy()})
+        return pl.DataFrame(
+            {
+                "position": position[valid].numpy(),
+                "rank": (rank[valid] + 1).numpy(),
+                "item_id": self.rated["item_id"].gather(block.item_code[valid].numpy()),
+                "score": score.numpy(),
+                "predicted_rating": predicted.numpy(),
+            }
+        )
 
     def _similar_items(self, raters: RowLists) -> Iterator[pl.DataFrame]:
         """Neighbours within the core: outside it factors say too little."""
@@ -164,10 +206,15 @@ class _Writer:
         n_each = codes.shape[1]
         item, other = order.repeat_interleave(n_each), codes[order].reshape(-1)
         ids = self.rated["item_id"]
-        yield pl.DataFrame({
-            "item_id": ids.gather(item.numpy()), "rank": torch.arange(1, n_each + 1).repeat(len(order)).numpy(),
-            "similar_item_id": ids.gather(other.numpy()), "similarity": similarity[order].reshape(-1).numpy(),
-            "n_common_users": n_common_users(item, other, raters).numpy()})
+        yield pl.DataFrame(
+            {
+                "item_id": ids.gather(item.numpy()),
+                "rank": torch.arange(1, n_each + 1).repeat(len(order)).numpy(),
+                "similar_item_id": ids.gather(other.numpy()),
+                "similarity": similarity[order].reshape(-1).numpy(),
+                "n_common_users": n_common_users(item, other, raters).numpy(),
+            }
+        )
 
     def _all_items(self) -> pl.DataFrame:
         return self.items.select("item_id", "title", *self.features).sort("item_id")

@@ -32,8 +32,10 @@ def train_remotely(request: str, request_hash: str, listener: Listener) -> Outco
     try:
         path = Path(request)
         if sha256(path) != request_hash:
-            raise MachineError(f"{path.name}: the request does not have the hash it was sent with. Nothing was trained. "
-                               "Check the shared storage, then run the night again.")
+            raise MachineError(
+                f"{path.name}: the request does not have the hash it was sent with. Nothing was trained. "
+                "Check the shared storage, then run the night again."
+            )
         return _train(TrainingRequest(**json.loads(path.read_text("utf-8"))), listener)
     except Exception as error:
         return outcome_of(error)

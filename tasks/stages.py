@@ -18,7 +18,9 @@ def newest_unpublished(home: Home) -> str:
         trained = (home.model(run_id) / "model.json").exists()
         if trained and not home.published_run(run_id).exists():
             return run_id
-    raise UsageError(f"{home.root}: no trained model waits to be published. Nothing was changed. Run `overnight train` first.")
+    raise UsageError(
+        f"{home.root}: no trained model waits to be published. Nothing was changed. Run `overnight train` first."
+    )
 
 
 def values_of(night: Night, *stages: str) -> dict[str, Any]:

@@ -23,8 +23,11 @@ def status(home_folder: Path | None) -> dict[str, Any]:
     current, last_run = open_current(home), attempt.newest(home)
     published = _published(current) if current else None
     return {
-        "home": str(home.root), "current": current.run_id if current else None, "published": published,
-        "ledger": _ledger(home), "last_run": last_run,
+        "home": str(home.root),
+        "current": current.run_id if current else None,
+        "published": published,
+        "ledger": _ledger(home),
+        "last_run": last_run,
         "stale": published["age_hours"] > published["stale_after_hours"] if published else last_run is not None,
     }
 
@@ -33,9 +36,13 @@ def _published(current: PublishedRun) -> dict[str, Any]:
     manifest = current.manifest
     age = datetime.now(UTC) - datetime.fromisoformat(manifest["published_at"])
     return {
-        "since": manifest["published_at"], "age_hours": round(age.total_seconds() / 3600, 2),
-        "stale_after_hours": manifest["config"]["publish"]["stale_after_hours"], "as_of": manifest["window"]["as_of"],
-        "gate": manifest["gate"], "density": manifest["snapshot"]["density"], "inputs": len(manifest["inputs"]),
+        "since": manifest["published_at"],
+        "age_hours": round(age.total_seconds() / 3600, 2),
+        "stale_after_hours": manifest["config"]["publish"]["stale_after_hours"],
+        "as_of": manifest["window"]["as_of"],
+        "gate": manifest["gate"],
+        "density": manifest["snapshot"]["density"],
+        "inputs": len(manifest["inputs"]),
         "rows": {file["path"]: file["rows"] for file in manifest["files"] if "rows" in file},
     }
 

@@ -86,8 +86,15 @@ def _as_task(name: str, recorded: Callable[[], StepResult]) -> StepResult:
             refusals.append(error)
             return Failed(message=outcome_of(error).message)
 
-    state = task(run, name=name, retries=len(_RETRY_DELAYS_SECONDS), retry_delay_seconds=_RETRY_DELAYS_SECONDS,
-                 cache_policy=NO_CACHE, persist_result=False)(return_state=True)
+    state = task(
+        run,
+        name=name,
+        retries=len(_RETRY_DELAYS_SECONDS),
+        retry_delay_seconds=_RETRY_DELAYS_SECONDS,
+        retry_condition_fn=lambda *_: not refusals,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(return_state=True)
     if refusals:
         raise refusals[0]
     result = state.result()

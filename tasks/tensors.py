@@ -34,8 +34,12 @@ def training_data(snapshot: Snapshot, seed: int, holdout_share: float) -> Traini
     rated_at = None if frame["rated_at"].null_count() else frame["rated_at"].cast(pl.Int64).to_torch()
     holdout = torch.zeros_like(judgeable)
     user_code = _tensor(frame, "user_code").long()
-    holdout[judgeable] = split(user_code[judgeable], None if rated_at is None else rated_at[judgeable], seed, holdout_share)
-    ratings = Ratings(user_code, _tensor(frame, "item_code").long(), _tensor(frame, "rating"), snapshot.n_users, snapshot.n_items)
+    holdout[judgeable] = split(
+        user_code[judgeable], None if rated_at is None else rated_at[judgeable], seed, holdout_share
+    )
+    ratings = Ratings(
+        user_code, _tensor(frame, "item_code").long(), _tensor(frame, "rating"), snapshot.n_users, snapshot.n_items
+    )
     return TrainingData(ratings, in_core, golden, holdout)
 
 

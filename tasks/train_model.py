@@ -40,10 +40,13 @@ Metric = dict[str, Any]
 @step
 def train_model(night: Night, core: dict[str, Any]) -> StepResult:
     """Train on the snapshot in this process; the values name the model's folder and its hash."""
+
     def progress(done: int, total: int, detail: str) -> None:
         night.listener.progress("train_model", done, total, detail)
 
-    facts = train_snapshot(Path(core["folder"]), core["snapshot"], night.settings, night.home.model(night.run_id), progress)
+    facts = train_snapshot(
+        Path(core["folder"]), core["snapshot"], night.settings, night.home.model(night.run_id), progress
+    )
     return trained(facts)
 
 
@@ -51,11 +54,15 @@ def trained(facts: dict[str, Any]) -> StepResult:
     """What a finished training says, wherever it ran."""
     artifacts.table("training", facts["curves"], "The training curves")
     figure = next(row["value"] for row in facts["metrics"] if (row["model"], row["metric"]) == ("challenger", "rmse"))
-    return StepResult(f"holdout RMSE {figure:.4f}, {facts['seconds']:.1f} s on {facts['device']}",
-                      {"model": facts["folder"], "model_hash": facts["hash"]})
+    return StepResult(
+        f"holdout RMSE {figure:.4f}, {facts['seconds']:.1f} s on {facts['device']}",
+        {"model": facts["folder"], "model_hash": facts["hash"]},
+    )
 
 
-def train_snapshot(snapshot_folder: Path, snapshot_hash: str, settings: Settings, folder: Path, progress: Progress) -> dict[str, Any]:
+def train_snapshot(
+    snapshot_folder: Path, snapshot_hash: str, settings: Settings, folder: Path, progress: Progress
+) -> dict[str, Any]:
     """Two fits on a verified snapshot, written as a model folder: one without the holdout to be judged, one to be published.
 
     Returns the facts of the sealed folder.
@@ -77,8 +84,14 @@ def train_snapshot(snapshot_folder: Path, snapshot_hash: str, settings: Settings
         write_json(unfinished / "config.json", dataclasses.asdict(config))
         write_json(unfinished / "metrics.json", {"metrics": metrics, "curves": curves})
         digest = seal(unfinished, snapshot_hash)
-    return {"folder": str(folder), "hash": digest, "metrics": metrics, "curves": curves,
-            "device": "cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu", "seconds": time.monotonic() - started}
+    return {
+        "folder": str(folder),
+        "hash": digest,
+        "metrics": metrics,
+        "curves": curves,
+        "device": "cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu",
+        "seconds": time.monotonic() - started,
+    }
 
 
 def with_everybody(core: Parameters, data: TrainingData, snapshot: Snapshot) -> Parameters:
@@ -86,12 +99,28 @@ def with_everybody(core: Parameters, data: TrainingData, snapshot: Snapshot) -> 
     ratings, config = data.ratings, FoldInConfig()
     user_outside, item_outside = ratings.user_code >= snapshot.n_core_users, ratings.item_code >= snapshot.n_core_items
     by_core_users = ratings.select(item_outside & ~user_outside)
-    items = fold_in_items(core, group_rows(by_core_users.item_code - snapshot.n_core_items, by_core_users.user_code,
-                                           by_core_users.rating, snapshot.n_items - snapshot.n_core_items), config)
+    items = fold_in_items(
+        core,
+        group_rows(
+            by_core_users.item_code - snapshot.n_core_items,
+            by_core_users.user_code,
+            by_core_users.rating,
+            snapshot.n_items - snapshot.n_core_items,
+        ),
+        config,
+    )
     whole = core.with_items(core.items.extended(items))
     by_others = ratings.select(user_outside)
-    users = fold_in_users(whole, group_rows(by_others.user_code - snapshot.n_core_users, by_others.item_code,
-                                            by_others.rating, snapshot.n_users - snapshot.n_core_users), config)
+    users = fold_in_users(
+        whole,
+        group_rows(
+            by_others.user_code - snapshot.n_core_users,
+            by_others.item_code,
+            by_others.rating,
+            snapshot.n_users - snapshot.n_core_users,
+        ),
+        config,
+    )
     return whole.with_users(core.users.extended(users))
 
 
@@ -131,7 +160,11 @@ def _holdout_metrics(parameters: Parameters, data: TrainingData, snapshot: Snaps
 
 def _golden_metrics(parameters: Parameters, data: TrainingData, snapshot: Snapshot) -> list[Metric]:
     golden = data.core(data.golden, snapshot)
-    return errors("challenger", "golden", parameters.predict(golden.user_code, golden.item_code), golden) if len(golden) else []
+    return (
+        errors("challenger", "golden", parameters.predict(golden.user_code, golden.item_code), golden)
+        if len(golden)
+        else []
+    )
 
 
 def errors(model: str, split: str, predicted: torch.Tensor, held: Ratings) -> list[Metric]:
@@ -140,7 +173,9 @@ def errors(model: str, split: str, predicted: torch.Tensor, held: Ratings) -> li
     return [{"model": model, "split": split, "metric": name, "value": value} for name, value in figures.items()]
 
 
-def _lists(model: str, scores_of: Callable[[torch.Tensor], torch.Tensor], seen: RowLists, liked: RowLists) -> list[Metric]:
+def _lists(
+    model: str, scores_of: Callable[[torch.Tensor], torch.Tensor], seen: RowLists, liked: RowLists
+) -> list[Metric]:
     users = torch.nonzero(liked.lengths).squeeze(1)
     users = users[:: max(1, len(users) // _USERS_FOR_LISTS)]
     if not len(users):

@@ -30,8 +30,14 @@ def test_our_packages_win_over_foreign_ones_of_the_same_name(package: str, tmp_p
     (foreign / "__init__.py").write_text("raise SystemExit('a foreign package was loaded')")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    run = subprocess.run([sys.executable, "-c", f"import {package}; print({package}.__file__)"], cwd=elsewhere, capture_output=True,
-                         text=True, check=False, env={"PYTHONPATH": str(tmp_path), "PATH": ""})
+    run = subprocess.run(
+        [sys.executable, "-c", f"import {package}; print({package}.__file__)"],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+    )
     assert run.stdout.strip() == str(ROOT / package / "__init__.py"), run.stderr
 
 
@@ -63,5 +69,13 @@ def test_the_sample_comes_with_its_licence() -> None:
 def test_no_data_set_that_may_not_be_redistributed_is_in_the_tree() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert tracked
-    forbidden = {"u.data", "u.item", "u.user", "ratings.dat", "movies.dat", "users.dat", *(f"u{n}.base" for n in range(1, 6))}
+    forbidden = {
+        "u.data",
+        "u.item",
+        "u.user",
+        "ratings.dat",
+        "movies.dat",
+        "users.dat",
+        *(f"u{n}.base" for n in range(1, 6)),
+    }
     assert not [path for path in tracked if Path(path).name in forbidden]

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from data import ledger
 from data.home import Home, locked
 from data.ingest import Ingested, ingest
 from data.settings import Settings, load_settings
 from data.snapshot import Snapshot
 from data.take_snapshot import take_snapshot
-from data.warehouse import opened, rows, transaction
+from data.warehouse import opened, transaction
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = "user,item,rating,timestamp\n"
@@ -82,18 +84,18 @@ class World:
     def snapshot(self, *overrides: str) -> Snapshot:
         return take_snapshot(self.home, self.settings(*overrides))
 
-    def rows(self, sql: str, *overrides: str) -> list[tuple[Any, ...]]:
-        with opened(self.home, self.settings(*overrides).source.ids) as connection:
-            return [tuple(row.values()) for row in rows(connection, sql)]
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self.home.warehouse, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
 
-    def log(self, *overrides: str) -> list[tuple[Any, ...]]:
-        return self.rows("select user_id, item_id, rating, rated_at, file_id, line from ratings order by all", *overrides)
+    def log(self) -> list[tuple[Any, ...]]:
+        return self.rows("select user_id, item_id, rating, rated_at, file_id, line from ratings order by all")
 
-    def latest(self, *overrides: str) -> list[tuple[Any, ...]]:
-        return self.rows("select user_id, item_id, rating from latest_ratings order by all", *overrides)
+    def latest(self) -> list[tuple[Any, ...]]:
+        return self.rows("select user_id, item_id, rating from latest_ratings order by all")
 
-    def quarantine(self, *overrides: str) -> dict[int, str]:
-        return dict(self.rows("select line, reason from quarantine order by line", *overrides))
+    def quarantine(self) -> dict[int, str]:
+        return dict(self.rows("select line, reason from quarantine order by line"))
 
     def ledger(self) -> list[dict[str, Any]]:
         """The files of ledger.json; every one must balance."""
@@ -101,5 +103,7 @@ class World:
             return []
         files: list[dict[str, Any]] = json.loads(self.home.ledger.read_text("utf-8"))["files"]
         for file in files:
-            assert file["n_records"] == sum(file[f"n_{name}"] for name in ("loaded", "duplicates", "quarantined", "refused"))
+            assert file["n_records"] == sum(
+                file[f"n_{name}"] for name in ("loaded", "duplicates", "quarantined", "refused")
+            )
         return files

@@ -16,9 +16,18 @@ def plain(tmp_path: Path, data: bytes, encoding: str = "utf-8") -> tuple[PlainTe
     return text, (tmp_path / "out").read_bytes()
 
 
-@pytest.mark.parametrize(("data", "n_lines", "first", "terminated"), [
-    (b"", 0, "", True), (b"a", 1, "a", False), (b"a\n", 1, "a", True), (b"a\nb", 2, "a", False), (b"\n\n", 2, "", True),
-    (b"a\r\nb\r\n", 2, "a", True), (b"\xef\xbb\xbfa\n", 1, "a", True)])
+@pytest.mark.parametrize(
+    ("data", "n_lines", "first", "terminated"),
+    [
+        (b"", 0, "", True),
+        (b"a", 1, "a", False),
+        (b"a\n", 1, "a", True),
+        (b"a\nb", 2, "a", False),
+        (b"\n\n", 2, "", True),
+        (b"a\r\nb\r\n", 2, "a", True),
+        (b"\xef\xbb\xbfa\n", 1, "a", True),
+    ],
+)
 def test_facts(tmp_path: Path, data: bytes, n_lines: int, first: str, terminated: bool) -> None:
     assert plain(tmp_path, data)[0] == PlainText(n_lines, first, terminated)
 

@@ -24,11 +24,23 @@ def codes(ml_100k: Path) -> tuple[Codes, Codes]:
     return (np.unique(pairs[:, 0], return_inverse=True)[1], np.unique(pairs[:, 1], return_inverse=True)[1])
 
 
-@pytest.mark.parametrize(("k", "n_users", "n_items", "density"), [
-    (1, 943, 1682, 0.0630), (5, 943, 1349, 0.0780), (10, 943, 1152, 0.0902), (20, 917, 937, 0.1099), (50, 513, 560, 0.241)])
+@pytest.mark.parametrize(
+    ("k", "n_users", "n_items", "density"),
+    [
+        (1, 943, 1682, 0.0630),
+        (5, 943, 1349, 0.0780),
+        (10, 943, 1152, 0.0902),
+        (20, 917, 937, 0.1099),
+        (50, 513, 560, 0.241),
+    ],
+)
 def test_ml_100k(codes: tuple[Codes, Codes], k: int, n_users: int, n_items: int, density: float) -> None:
     core = dense_core(*codes, limits(k))
-    assert (core.after.n_users, core.after.n_items, core.after.density) == (n_users, n_items, pytest.approx(density, rel=2e-3))
+    assert (core.after.n_users, core.after.n_items, core.after.density) == (
+        n_users,
+        n_items,
+        pytest.approx(density, rel=2e-3),
+    )
     assert (core.before.n_users, core.before.n_items, core.before.n_ratings) == (943, 1682, 100_000)
 
 
@@ -36,7 +48,9 @@ def test_ml_100k(codes: tuple[Codes, Codes], k: int, n_users: int, n_items: int,
 def test_an_empty_core_names_numbers_that_work(codes: tuple[Codes, Codes], asked: tuple[int, int]) -> None:
     with pytest.raises(EmptyCore) as caught:
         dense_core(*codes, limits(*asked))
-    per_user, per_item = (int(number) for number in re.findall(r"min_ratings_per_(?:user|item) = (\d+)", str(caught.value)))
+    per_user, per_item = (
+        int(number) for number in re.findall(r"min_ratings_per_(?:user|item) = (\d+)", str(caught.value))
+    )
     works = dense_core(*codes, limits(per_user, per_item))
     kept = f"it keeps {works.after.n_users:,} users × {works.after.n_items:,} items ({works.after.n_ratings:,} ratings"
     assert kept in str(caught.value)
@@ -64,8 +78,11 @@ def _check_suggested_density(users: Codes, items: Codes, target: float) -> Core 
 def _by_brute_force(pairs: list[tuple[int, int]], per_user: int, per_item: int) -> list[tuple[int, int]]:
     """One rating at a time, the last first: an order of removal quite unlike ours."""
     kept = list(pairs)
-    while short := [(user, item) for user, item in kept
-                    if sum(u == user for u, _ in kept) < per_user or sum(i == item for _, i in kept) < per_item]:
+    while short := [
+        (user, item)
+        for user, item in kept
+        if sum(u == user for u, _ in kept) < per_user or sum(i == item for _, i in kept) < per_item
+    ]:
         kept.remove(short[-1])
     return kept
 

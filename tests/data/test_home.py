@@ -33,8 +33,11 @@ def test_a_run_id_sorts_by_time_and_two_of_one_second_differ() -> None:
 
 def test_a_second_writer_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    with (locked(home, "first"), pytest.raises(HomeLocked, match=rf"process {os.getpid()} \(first\) since .* This run did nothing"),
-          locked(home, "second")):
+    with (
+        locked(home, "first"),
+        pytest.raises(HomeLocked, match=rf"process {os.getpid()} \(first\) since .* This run did nothing"),
+        locked(home, "second"),
+    ):
         pass
     with locked(home, "third"):
         pass
@@ -43,7 +46,9 @@ def test_a_second_writer_is_refused_and_told_of_the_first(tmp_path: Path) -> Non
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(home.root)], stdout=subprocess.PIPE, text=True, env=environment) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(home.root)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
         with pytest.raises(HomeLocked, match=rf"process {child.pid} \(a long night\)"), locked(home, "second"):
@@ -65,6 +70,12 @@ def test_a_file_is_no_home(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     with pytest.raises(UsageError, match="a file, not a folder"), locked(Home(tmp_path / "home"), "run"):
         pass
+
+
+def test_a_home_whose_path_is_a_pattern_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the path has \* \["), locked(Home(tmp_path / "[x]" / "a*"), "run"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("change", ["source.scale.max=10", "source.ids=string", UNTIMED])

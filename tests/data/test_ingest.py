@@ -61,10 +61,10 @@ def test_at_the_same_time_the_later_line_counts(world: World) -> None:
 def test_without_timestamps_the_order_of_files_and_lines_decides(world: World) -> None:
     done = world.load("user,item,rating\n1,10,3\n1,10,3\n1,10,4\n1,10,3\n", UNTIMED)
     assert (done.n_loaded, done.entries[0].n_duplicates) == (3, 1)
-    assert world.latest(UNTIMED) == [(1, 10, 3.0)]
+    assert world.latest() == [(1, 10, 3.0)]
     world.load("user,item,rating\n1,10,3\n1,10,5\n", UNTIMED, name="second.csv")
-    assert world.latest(UNTIMED) == [(1, 10, 5.0)]
-    assert len(world.log(UNTIMED)) == 4
+    assert world.latest() == [(1, 10, 5.0)]
+    assert len(world.log()) == 4
 
 
 def test_more_bad_rows_than_the_limit_refuse_the_file_and_only_it(world: World) -> None:
@@ -72,10 +72,15 @@ def test_more_bad_rows_than_the_limit_refuse_the_file_and_only_it(world: World) 
     world.put(HEADER + "3,10,9,100\n3,11,4,100\n", "bad.csv")
     world.put(HEADER + "4,10,4,100\n", "fine.csv")
     before = world.log()
-    with pytest.raises(DataRefused, match=r"bad\.csv: 1 of 2 rows \(50\.00%\) break the contract, the limit is 10\.00%"):
+    with pytest.raises(
+        DataRefused, match=r"bad\.csv: 1 of 2 rows \(50\.00%\) break the contract, the limit is 10\.00%"
+    ):
         world.ingest(STRICT)
     assert [(file["name"], file["status"], file["n_refused"]) for file in world.ledger()] == [
-        ("ratings.csv", "accepted", 0), ("bad.csv", "refused", 1), ("fine.csv", "pending", 0)]
+        ("ratings.csv", "accepted", 0),
+        ("bad.csv", "refused", 1),
+        ("fine.csv", "pending", 0),
+    ]
     assert world.log()[:3] == before
     assert len(world.log()) == 4
     assert world.quarantine() == {2: "rating_off_scale"}
@@ -133,7 +138,9 @@ def test_every_fault_is_named_at_once(world: World) -> None:
 def test_the_quarantine_keeps_line_reason_and_the_line_itself(world: World) -> None:
     world.load("\r\n".join(["user,item,rating,timestamp", "1,10,3,100", "", "1,x,3,100", '1,"11",9,100', ""]))
     assert world.rows("select line, reason, raw from quarantine order by line") == [
-        (4, "bad_item_id", "1,x,3,100"), (5, "rating_off_scale", '1,"11",9,100')]
+        (4, "bad_item_id", "1,x,3,100"),
+        (5, "rating_off_scale", '1,"11",9,100'),
+    ]
 
 
 def test_line_numbers_hold_in_large_files(world: World) -> None:
@@ -151,8 +158,8 @@ def test_row_numbers_hold_in_parquet_with_many_row_groups(world: World) -> None:
     assert world.rows("select count(*) from ratings where user_id <> line") == [(0,)]
 
 
-@pytest.mark.parametrize("home_name", ["[x]", "it's; drop table files;--", "a b*"])
-def test_a_home_may_have_any_name(tmp_path: Path, home_name: str) -> None:
+@pytest.mark.parametrize("home_name", ["it's; drop table files;--", "$path {0} %s", "日本"])
+def test_a_home_may_have_an_odd_name(tmp_path: Path, home_name: str) -> None:
     world = World(tmp_path, home_name)
     assert world.load(gzip.compress(FIRST.encode())).n_loaded == 3
     assert world.snapshot().n_users == 2
@@ -165,19 +172,23 @@ def test_two_homes_with_the_same_input_give_the_same_snapshot(tmp_path: Path) ->
 
 
 def test_neither_order_nor_packing_nor_number_of_files_changes_the_snapshot(tmp_path: Path) -> None:
-    lines = [f"{n % 17},{n % 23},{1 + n % 9 / 2},{n}" for n in range(1000)]
+    continuous = "source.scale={min=0.5,max=5.0}"  # sums of these depend on their order
+    lines = [f"{n % 17},{n % 23},{0.5 + n * 7919 % 4500 / 1000:.3f},{n}" for n in range(1000)]
     one, other = World(tmp_path / "one"), World(tmp_path / "other")
-    one.load(HEADER + "\n".join(lines) + "\n")
+    one.load(HEADER + "\n".join(lines) + "\n", continuous)
     random.Random(1).shuffle(lines)
     other.put(gzip.compress((HEADER + "\n".join(lines[:300]) + "\n").encode()), "a.csv.gz")
-    other.load((HEADER + "\n".join(lines[250:]) + "\n").replace("\n", "\r\n"), name="b.csv")
-    assert one.snapshot().hash == other.snapshot().hash
+    other.load((HEADER + "\n".join(lines[250:]) + "\n").replace("\n", "\r\n"), continuous, name="b.csv")
+    assert one.snapshot(continuous).hash == other.snapshot(continuous).hash
 
 
 # A plain reader to compare with: no SQL, no csv module, only the contract.
 
-_PLAIN = {"id": re.compile(r"0|-?[1-9][0-9]{0,18}"), "time": re.compile(r"[0-9]{1,18}"),
-          "rating": re.compile(r"[+-]?[0-9]{1,18}([.][0-9]{1,18})?([eE][+-]?[0-9]{1,3})?")}
+_PLAIN = {
+    "id": re.compile(r"0|-?[1-9][0-9]{0,18}"),
+    "time": re.compile(r"[0-9]{1,18}"),
+    "rating": re.compile(r"[+-]?[0-9]{1,18}([.][0-9]{1,18})?([eE][+-]?[0-9]{1,3})?"),
+}
 _FIELD = re.compile(r'"(?:[^"]|"")*"|[^",]*')
 
 
@@ -188,7 +199,7 @@ def _fields(line: str) -> list[str] | None:
         assert found is not None, start
         text = found.group()
         fields.append(text[1:-1].replace('""', '"') if text.startswith('"') else text)
-        line = line[found.end():]
+        line = line[found.end() :]
         if not line:
             return fields
         if line[0] != ",":
@@ -205,17 +216,76 @@ def _plain_row(line: str) -> tuple[int, int, float, int] | None:
     if not all(_PLAIN[kind].fullmatch(text) for kind, text in zip(kinds, fields, strict=True)):
         return None
     user, item, rating, time = int(fields[0]), int(fields[1]), float(fields[2]), int(fields[3])
-    inside = -(2**63) <= min(user, item) and max(user, item) < 2**63 and 0.5 <= rating <= 5.0 and time <= 1_767_312_000
+    inside = min(user, item) >= -(2**63) and max(user, item) < 2**63 and 0.5 <= rating <= 5.0 and time <= 1_767_312_000
     return (user, item, rating, time) if inside and (rating * 2).is_integer() else None
 
 
-_IDS = st.sampled_from(["1", "2", "-3", "0", "-0", "007", "+5", " 5", "5 ", "1.7", "0x1F", "", "9223372036854775807", "-9223372036854775808",
-                        "9223372036854775808", "x", "٣", "1e3", "null", "\x01", "1_000"])
-_RATINGS = st.sampled_from(["0.5", "5.0", "3", "4.5", "3.25", "5.5", "0", "-1", "nan", "inf", "1e400", "5e-1", "+1", "1.", "", ".5", "4.5000001", "03"])
-_TIMES = st.sampled_from(["0", "1", "1700000000", "-1", "1e9", "", "99999999999999999999", "1767312000", "1767312001", "12.0", "999999999999999999"])
+_IDS = st.sampled_from(
+    [
+        "1",
+        "2",
+        "-3",
+        "0",
+        "-0",
+        "007",
+        "+5",
+        " 5",
+        "5 ",
+        "1.7",
+        "0x1F",
+        "",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "x",
+        "٣",
+        "1e3",
+        "null",
+        "\x01",
+        "1_000",
+    ]
+)
+_RATINGS = st.sampled_from(
+    [
+        "0.5",
+        "5.0",
+        "3",
+        "4.5",
+        "3.25",
+        "5.5",
+        "0",
+        "-1",
+        "nan",
+        "inf",
+        "1e400",
+        "5e-1",
+        "+1",
+        "1.",
+        "",
+        ".5",
+        "4.5000001",
+        "03",
+    ]
+)
+_TIMES = st.sampled_from(
+    [
+        "0",
+        "1",
+        "1700000000",
+        "-1",
+        "1e9",
+        "",
+        "99999999999999999999",
+        "1767312000",
+        "1767312001",
+        "12.0",
+        "999999999999999999",
+    ]
+)
 _PLAIN_LINES = st.tuples(_IDS, _IDS, _RATINGS, _TIMES).map(",".join)
-_GOOD_LINES = st.tuples(st.sampled_from("123"), st.sampled_from("456"), st.sampled_from(["1", "2.5", "5"]),
-                        st.sampled_from(["7", "8"])).map(",".join)
+_GOOD_LINES = st.tuples(
+    st.sampled_from("123"), st.sampled_from("456"), st.sampled_from(["1", "2.5", "5"]), st.sampled_from(["7", "8"])
+).map(",".join)
 _QUOTED_LINES = st.tuples(_IDS, _IDS, _RATINGS, _TIMES).map(lambda fields: ",".join(f'"{field}"' for field in fields))
 _MANGLED_LINES = st.text(alphabet='15.,"\t\x01\\ é-', max_size=14)
 _LINES = st.lists(st.one_of(_GOOD_LINES, _GOOD_LINES, _PLAIN_LINES, _QUOTED_LINES, _MANGLED_LINES), max_size=12)
@@ -224,26 +294,39 @@ _LINES = st.lists(st.one_of(_GOOD_LINES, _GOOD_LINES, _PLAIN_LINES, _QUOTED_LINE
 @given(lines=_LINES, end=st.sampled_from(["\n", "\r\n"]), terminated=st.booleans(), packed=st.booleans())
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_is_loaded_is_what_a_plain_reader_finds(
-        tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, terminated: bool, packed: bool) -> None:
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, terminated: bool, packed: bool
+) -> None:
     world = World(tmp_path_factory.mktemp("plain"))
     cut = not terminated and lines and lines[-1] != ""
     data = (end.join([HEADER.strip(), *lines]) + ("" if cut else end)).encode()
-    judged = {number: None if cut and number == len(lines) + 1 else _plain_row(line) for number, line in enumerate(lines, 2) if line}
+    judged = {
+        number: None if cut and number == len(lines) + 1 else _plain_row(line)
+        for number, line in enumerate(lines, 2)
+        if line
+    }
     world.put(gzip.compress(data) if packed else data)
     (entry,) = world.ingest().entries
     found = world.rows("""
         select line, user_id, item_id, rating, epoch(rated_at)::bigint from ratings
         union all select line, null, null, null, null from quarantine""")
     last_line = {row: number for number, row in judged.items() if row}
-    wanted = [(number, *row) for row, number in last_line.items()] + [(number, *[None] * 4) for number, row in judged.items() if not row]
+    wanted = [(number, *row) for row, number in last_line.items()] + [
+        (number, *[None] * 4) for number, row in judged.items() if not row
+    ]
     assert sorted(found, key=lambda row: row[0]) == sorted(wanted)
     n_good = sum(row is not None for row in judged.values())
-    assert (entry.n_records, entry.n_loaded, entry.n_duplicates) == (len(judged), len(last_line), n_good - len(last_line))
+    assert (entry.n_records, entry.n_loaded, entry.n_duplicates) == (
+        len(judged),
+        len(last_line),
+        n_good - len(last_line),
+    )
 
 
 @given(data=st.data())
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-def test_damage_of_any_kind_is_an_error_of_ours_or_in_the_balance(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_damage_of_any_kind_is_an_error_of_ours_or_in_the_balance(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     world = World(tmp_path_factory.mktemp("damage"))
     sound = data.draw(st.sampled_from([FIRST.encode(), gzip.compress(FIRST.encode(), mtime=0)]))
     start = data.draw(st.integers(0, len(sound)))

@@ -7,8 +7,19 @@ import pytest
 from data.ledger import Entry
 from tests.worlds import HEADER, World
 
-ENTRY = Entry(file_id=1, name="a.csv", sha256="0", size_bytes=1, status="pending", n_records=4, n_loaded=1, n_duplicates=1,
-              n_quarantined=1, n_refused=1, ingested_at=datetime(2026, 1, 1))
+ENTRY = Entry(
+    file_id=1,
+    name="a.csv",
+    sha256="0",
+    size_bytes=1,
+    status="pending",
+    n_records=4,
+    n_loaded=1,
+    n_duplicates=1,
+    n_quarantined=1,
+    n_refused=1,
+    ingested_at=datetime(2026, 1, 1),
+)
 
 
 def test_balance() -> None:
@@ -24,8 +35,13 @@ def test_refusing_pending_files_leaves_accepted_ones_alone(world: World) -> None
     world.judge(accepted=False)
     accepted, refused = world.ledger()
     assert (accepted["status"], accepted["n_loaded"]) == ("accepted", 1)
-    assert (refused["status"], refused["n_loaded"], refused["n_duplicates"], refused["n_quarantined"], refused["n_refused"]) == (
-        "refused", 0, 0, 1, 2)
+    assert (
+        refused["status"],
+        refused["n_loaded"],
+        refused["n_duplicates"],
+        refused["n_quarantined"],
+        refused["n_refused"],
+    ) == ("refused", 0, 0, 1, 2)
     assert len(world.log()) == 1
 
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from models.config import FitConfig, y_range_for
-from models.determinism import deterministic_algorithms
 from models.errors import DeviceUnavailable, FitDiverged, FitError, NoRatings, UnreachableRatings
-from models.fit import FitProgress, Fitted, batch_size_for, fit, loss_and_gradient
+from models.execution import deterministic_algorithms
+from models.fit import FitProgress, Fitted, _Run, batch_size_for, fit, loss_and_gradient, n_models_for
 from models.metrics import rmse
 from models.parameters import Parameters
 from models.ratings import Ratings
 
-CONFIG = FitConfig(y_range=(0.5, 5.5), n_factors=8, device="cpu")
+CONFIG = FitConfig(y_range=(0.5, 5.5), n_factors=8, n_models=2, min_factors_per_model=4, device="cpu")
 LEARN_MORE = replace(CONFIG, epochs=30, learning_rate=0.02, weight_decay=0.0)
 
 
@@ -70,11 +70,21 @@ def test_one_step_worked_by_hand() -> None:
 
 def test_planted_world_is_recovered(world: tuple[Ratings, Ratings]) -> None:
     known, asked = world
-    parameters = fit(known, replace(LEARN_MORE, n_factors=4)).parameters
+    parameters = fit(known, LEARN_MORE).parameters
     untrained = rmse(torch.full_like(asked.rating, parameters.global_mean), asked.rating)
     found = rmse(parameters.predict(asked.user_code, asked.item_code).clamp(1, 5), asked.rating)
     assert untrained > 1.0
     assert found < 0.25  # the noise alone is 0.1
+
+
+def test_rows_without_ratings_are_the_average_of_the_rated_ones(world: tuple[Ratings, Ratings]) -> None:
+    known = world[0].select((world[0].user_code != 3) & (world[0].item_code != 5))
+    parameters = fit(known, CONFIG).parameters
+    users, items = parameters.users, parameters.items
+    for side, row in ((users, 3), (items, 5)):
+        others = side.rows(torch.arange(side.bias.shape[0]) != row).mean()
+        assert torch.equal(side.factors[row], others.factors[0])
+        assert side.bias[row] == others.bias[0]
 
 
 def test_checkerboard_diagonal_is_recovered() -> None:
@@ -89,16 +99,22 @@ def test_checkerboard_diagonal_is_recovered() -> None:
     assert parameters.predict(diagonal, (diagonal + 1) % n).max() < 1.5
 
 
-def test_same_bits_in_two_runs_and_with_one_thread_or_two(world: tuple[Ratings, Ratings]) -> None:
+def test_same_bits_in_two_runs_and_with_one_thread_or_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table and batches large enough for torch to use its threads."""
+    monkeypatch.setattr("models.fit._TABLE_WORTH_THREADS", 0)
+    draw, n = torch.Generator().manual_seed(9), 40_000
+    user, item = torch.randint(0, 3000, (n,), generator=draw), torch.randint(0, 1000, (n,), generator=draw)
+    ratings = Ratings(user, item, torch.randint(1, 6, (n,), generator=draw).float(), 3000, 1000)
+    config = FitConfig(y_range=(0.5, 5.5), batch_size=4096, epochs=3, device="cpu")
     threads = torch.get_num_threads()
-    config = replace(CONFIG, n_factors=50, batch_size=512)
+    found = []
     try:
-        torch.set_num_threads(1)
-        one = fit(world[0], config)
-        torch.set_num_threads(2)
-        two, again = fit(world[0], config), fit(world[0], config)
+        for n_threads in (1, 2, 2):
+            torch.set_num_threads(n_threads)
+            found.append(fit(ratings, config))
     finally:
         torch.set_num_threads(threads)
+    one, two, again = found
     assert same_bits(one, two)
     assert same_bits(two, again)
     assert [epoch.loss for epoch in one.history] == [epoch.loss for epoch in two.history]
@@ -109,9 +125,12 @@ def test_another_seed_gives_other_bits(world: tuple[Ratings, Ratings]) -> None:
 
 
 def test_global_state_is_untouched(world: tuple[Ratings, Ratings]) -> None:
-    random_state = torch.get_rng_state()
+    random_state, threads = torch.get_rng_state(), torch.get_num_threads()
     assert not torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(3)
     fit(world[0], CONFIG)
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(threads)
     assert torch.equal(torch.get_rng_state(), random_state)
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -181,7 +200,7 @@ def test_progress_grows_to_the_end(world: tuple[Ratings, Ratings]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_ratings", "size"), [(1, 64), (80_000, 64), (119_000, 64), (121_000, 128), (900_000, 512), (20_000_000, 16384)]
+    ("n_ratings", "size"), [(1, 64), (59_000, 64), (61_000, 128), (80_000, 128), (900_000, 1024), (20_000_000, 32768)]
 )
 def test_automatic_batch_size(n_ratings: int, size: int) -> None:
     assert batch_size_for(n_ratings, CONFIG) == size
@@ -192,10 +211,25 @@ def test_automatic_batch_size(n_ratings: int, size: int) -> None:
 def test_factors_are_shared_out_between_the_averaged_models(
     n_factors: int, n_models: int, world: tuple[Ratings, Ratings]
 ) -> None:
-    parameters = fit(world[0], replace(CONFIG, n_factors=n_factors, n_models=n_models, epochs=1)).parameters
+    config = replace(CONFIG, n_factors=n_factors, n_models=n_models, min_factors_per_model=1, epochs=1)
+    parameters = fit(world[0], config).parameters
     assert parameters.user_factors.shape == (120, n_factors)
     assert parameters.item_factors.shape == (80, n_factors)
     assert (parameters.user_factors.abs().sum(0) > 0).all()
+
+
+def test_left_over_columns_stay_zero_until_they_are_dropped(world: tuple[Ratings, Ratings]) -> None:
+    """5 factors for 2 models of 3 columns: the second model's third column."""
+    run = _Run(world[0], replace(CONFIG, n_factors=5, min_factors_per_model=1), torch.device("cpu"), None)
+    run.epoch(1)
+    second_model = run.table.view(2, run.n_rows, 4)[1]
+    assert (second_model[:, 2] == 0).all()
+    assert (second_model[:, [0, 1, 3]] != 0).all()
+
+
+@pytest.mark.parametrize(("n_factors", "n_models"), [(100, 4), (50, 4), (47, 3), (24, 2), (23, 1), (5, 1), (1, 1)])
+def test_thin_models_are_not_averaged(n_factors: int, n_models: int) -> None:
+    assert n_models_for(FitConfig(y_range=(0.5, 5.5), n_factors=n_factors)) == n_models
 
 
 def test_average_of_models_predicts_the_mean_of_their_scores(world: tuple[Ratings, Ratings]) -> None:

@@ -14,7 +14,7 @@ from models.parameters import Parameters, Side
 from models.ratings import Ratings, RowLists, group_rows
 
 Y_RANGE = (0.5, 5.5)
-CONFIG = FoldInConfig(steps=30)
+CONFIG = FoldInConfig(shrinkage=1.0, steps=30)
 
 
 def random_rows(lengths: list[int], n_codes: int, draw: torch.Generator) -> RowLists:
@@ -72,6 +72,14 @@ def test_one_rating_worked_by_hand() -> None:
     assert 0 < tight[1] < loose[1]
 
 
+def test_a_step_that_overshoots_is_halved() -> None:
+    """The start is far out on the sigmoid's flat end, where a full Gauss-Newton step jumps to the other flat end."""
+    nobody, start = Side(torch.zeros(1, 0), torch.zeros(1)), Side(torch.zeros(1, 0), torch.tensor([5.0]))
+    rows = group_rows(torch.tensor([0]), torch.tensor([0]), torch.tensor([2.0]), 1)
+    found = fold_in(rows, nobody, start, Y_RANGE, replace(CONFIG, shrinkage=1e-3)).bias
+    torch.testing.assert_close(found, brute_force(rows, 0, nobody, start, 1e-3), atol=1e-3, rtol=1e-3)
+
+
 def test_without_ratings_a_row_is_exactly_the_average() -> None:
     draw = torch.Generator().manual_seed(3)
     fixed, start = random_side(5, 3, draw), random_side(1, 3, draw)
@@ -99,9 +107,10 @@ def test_more_ratings_bring_a_user_nearer_to_the_data() -> None:
 def test_block_size_does_not_matter() -> None:
     draw = torch.Generator().manual_seed(3)
     fixed, start = random_side(40, 4, draw), random_side(1, 4, draw)
-    rows = random_rows([3, 40, 1, 7, 7, 7, 0, 25], 40, draw)
-    whole = fold_in(rows, fixed, start, Y_RANGE, CONFIG)
-    bit_by_bit = fold_in(rows, fixed, start, Y_RANGE, replace(CONFIG, block_values=1))
+    rows = random_rows([3, 40, 1, 7, 6, 5, 0, 33], 40, draw)
+    config = replace(CONFIG, steps=1)  # many steps would reach the minimum from anywhere
+    whole = fold_in(rows, fixed, start, Y_RANGE, config)
+    bit_by_bit = fold_in(rows, fixed, start, Y_RANGE, replace(config, block_values=1))
     torch.testing.assert_close(whole.factors, bit_by_bit.factors, atol=1e-4, rtol=1e-4)
 
 

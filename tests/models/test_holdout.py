@@ -11,6 +11,11 @@ def test_a_user_of_n_ratings_gives_the_nearest_tenth(n: int) -> None:
     assert int(split(torch.zeros(n, dtype=torch.int64), torch.arange(n), seed=1).sum()) == (n + 5) // 10
 
 
+def test_a_half_is_rounded_up_also_where_binary_falls_short() -> None:
+    assert 0.29 * 50 < 14.5
+    assert int(split(torch.zeros(50, dtype=torch.int64), None, seed=1, share=0.29).sum()) == 15
+
+
 def test_the_newest_are_held_out_whatever_their_order() -> None:
     draw = torch.Generator().manual_seed(0)
     user, time = torch.arange(60) % 3, torch.randperm(60, generator=draw)

@@ -6,7 +6,7 @@ import torch
 from models.errors import ScoresNotFinite
 from models.parameters import Parameters
 from models.ratings import RowLists, group_rows
-from models.scoring import TopBlock, n_common_users, similar_items, top_n, top_n_by
+from models.scoring import TopBlock, _pair_blocks, n_common_users, similar_items, top_n, top_n_by
 
 N_USERS, N_ITEMS = 30, 50
 
@@ -114,6 +114,16 @@ def test_common_users_are_those_of_brute_force(block_entries: int) -> None:
     flags[seen.code, position] = 1
     expected = (flags @ flags.T).long()
     assert torch.equal(n_common_users(item, other, raters, block_entries), expected[item, other])
+
+
+@pytest.mark.parametrize("entries", [1, 5])
+def test_pairs_are_looked_up_in_bounded_blocks(entries: int) -> None:
+    long, work = torch.arange(40) % 8, torch.full((40,), entries)
+    blocks = list(_pair_blocks(long, work, n_users=10, block_entries=30))
+    assert torch.cat(blocks).sort().values.tolist() == list(range(40))
+    for pairs in blocks:
+        assert torch.unique(long[pairs]).numel() * 10 <= 30
+        assert work[pairs].sum() <= 30 + entries
 
 
 def test_no_pairs_and_no_ratings_have_no_common_users() -> None:

@@ -1,4 +1,4 @@
-"""The zoo: small rating files, bad and odd, each with the verdict it deserves. A new kind of bad file is a new line here."""
+"""The zoo: small rating files, bad and odd, each with its verdict. A new kind of bad file is a new line here."""
 
 import gzip
 import io
@@ -22,7 +22,7 @@ PARQUET = ('source.format="parquet"',)
 
 @dataclass(frozen=True)
 class Animal:
-    """A file, what is set for it, and its verdict: counts and reasons by line, or an error and a phrase of its message."""
+    """A file, its settings, and its verdict: counts and reasons by line, or an error and a phrase of its message."""
 
     name: str
     data: bytes
@@ -37,7 +37,9 @@ class Animal:
 
 def parquet(**columns: Any) -> bytes:
     target = io.BytesIO()
-    pq.write_table(pa.table({"user": [1, 1], "item": [2, 3], "rating": [3.5, 4.0], "timestamp": [964, 965]} | columns), target)
+    pq.write_table(
+        pa.table({"user": [1, 1], "item": [2, 3], "rating": [3.5, 4.0], "timestamp": [964, 965]} | columns), target
+    )
     return target.getvalue()
 
 
@@ -73,7 +75,7 @@ def _damaged_checksum() -> bytes:
 WHOLE_FILES = [
     Animal("good", GOOD, loaded=2),
     refused("empty", b"", "0 bytes"),
-    refused("empty gz", gzip.compress(b""), "nothing is packed in it"),
+    refused("empty gz", gzip.compress(b""), "no line in it"),
     refused("only a BOM", b"\xef\xbb\xbf", "is empty"),
     Animal("header only", H),
     Animal("header only, unterminated", H[:-1]),
@@ -111,13 +113,32 @@ WHOLE_FILES = [
     Animal("tabs", GOOD.replace(b",", b"\t"), ('source.delimiter="\\t"',), loaded=2),
     Animal("pipes", GOOD.replace(b",", b"|"), ('source.delimiter="|"',), loaded=2),
     Animal("double colons", b"1::2::3.5::964\n", (*POSITIONS, 'source.delimiter="::"'), loaded=1),
-    Animal("a delimiter beyond ASCII", GOOD.replace(b",", "€".encode()) + '"1"€4€3€9\n'.encode(), ('source.delimiter="€"',), loaded=3),
+    Animal(
+        "a delimiter beyond ASCII",
+        GOOD.replace(b",", "€".encode()) + '"1"€4€3€9\n'.encode(),
+        ('source.delimiter="€"',),
+        loaded=3,
+    ),
     unusable("another delimiter", GOOD.replace(b",", b";"), "no column 'user'"),
     Animal("positions", b"1,2,3.5,964\n", POSITIONS, loaded=1),
-    Animal("column names like SQL", b'"x""; drop table ratings; --",item,rating,timestamp\n1,2,3.5,964\n',
-           ("source.columns.user='x\"; drop table ratings; --'",), loaded=1),
-    *(Animal(f"file name {name!r}", GOOD, loaded=2, file_name=name)
-      for name in ("[x].csv", "*.csv", "it's; drop table files;--.csv", 'a"b.csv', "$path {0} %s.csv", "r\udce9.csv", "日本.csv")),
+    Animal(
+        "column names like SQL",
+        b'"x""; drop table ratings; --",item,rating,timestamp\n1,2,3.5,964\n',
+        ("source.columns.user='x\"; drop table ratings; --'",),
+        loaded=1,
+    ),
+    *(
+        Animal(f"file name {name!r}", GOOD, loaded=2, file_name=name)
+        for name in (
+            "[x].csv",
+            "*.csv",
+            "it's; drop table files;--.csv",
+            'a"b.csv',
+            "$path {0} %s.csv",
+            "r\udce9.csv",
+            "日本.csv",
+        )
+    ),
 ]
 
 LINES = [
@@ -161,28 +182,64 @@ LINES = [
     fine_line("microseconds", "1,4,3,1700000000000000", 'source.timestamp_unit="us"'),
 ]
 
-S = H + b"u1,2,3.5,964\n"
-I = H + b"1,2,3.5,2020-02-29\n"
+ISO_GOOD = H + b"1,2,3.5,2020-02-29\n"
 OTHER_KINDS = [
     Animal("string ids", H + "007,0001,3,964\n7,0001,3,964\n080442957X,日本,3,965\n".encode(), STRINGS, loaded=3),
     Animal("string id of 128 bytes", H + b"u" * 128 + b",i,3,964\n", STRINGS, loaded=1),
     Animal("string id of 129 bytes", H + b"u" * 129 + b",i,3,964\n", STRINGS, quarantined={2: "bad_user_id"}),
-    Animal("string id of 65 characters, 130 bytes", H + "é".encode() * 65 + b",i,3,964\n", STRINGS, quarantined={2: "bad_user_id"}),
+    Animal(
+        "string id of 65 characters, 130 bytes",
+        H + "é".encode() * 65 + b",i,3,964\n",
+        STRINGS,
+        quarantined={2: "bad_user_id"},
+    ),
     Animal("quoted string ids", H + b'"a,b","c""d",3,964\n', STRINGS, loaded=1),
-    Animal("one id of each kind", H + b"u1,2,3,964\nu1,x,3,965\n", ('source.ids={user="string",item="integer"}',), loaded=1,
-           quarantined={3: "bad_item_id"}),
-    Animal("times in ISO 8601", I + b"1,3,3,2020-01-01T10:00:00Z\n1,4,3,2020-01-01 10:00:00.5+02:00\n", ISO, loaded=3),
-    Animal("times that are none", I + b"1,3,3,2021-02-29\n1,4,3,2020-01-01T24:00\n1,5,3,01/02/2020\n1,6,3,0000-01-01\n", ISO, loaded=1,
-           quarantined={3: "bad_timestamp", 4: "bad_timestamp", 5: "bad_timestamp", 6: "timestamp_before_1970"}),
+    Animal(
+        "one id of each kind",
+        H + b"u1,2,3,964\nu1,x,3,965\n",
+        ('source.ids={user="string",item="integer"}',),
+        loaded=1,
+        quarantined={3: "bad_item_id"},
+    ),
+    Animal(
+        "times in ISO 8601",
+        ISO_GOOD + b"1,3,3,2020-01-01T10:00:00Z\n1,4,3,2020-01-01 10:00:00.5+02:00\n",
+        ISO,
+        loaded=3,
+    ),
+    Animal(
+        "times that are none",
+        ISO_GOOD + b"1,3,3,2021-02-29\n1,4,3,2020-01-01T24:00\n1,5,3,01/02/2020\n1,6,3,0000-01-01\n",
+        ISO,
+        loaded=1,
+        quarantined={3: "bad_timestamp", 4: "bad_timestamp", 5: "bad_timestamp", 6: "timestamp_before_1970"},
+    ),
     Animal("Parquet", parquet(), PARQUET, loaded=2),
-    Animal("Parquet with times", parquet(timestamp=pa.array([datetime(2020, 1, 1, tzinfo=UTC)] * 2, pa.timestamp("ms", "UTC"))), PARQUET,
-           loaded=2),
-    Animal("Parquet with nulls", parquet(user=pa.array([1, None], pa.int64()), timestamp=pa.array([None, 5], pa.int64())), PARQUET,
-           quarantined={1: "bad_timestamp", 2: "bad_user_id"}),
+    Animal(
+        "Parquet with times",
+        parquet(timestamp=pa.array([datetime(2020, 1, 1, tzinfo=UTC)] * 2, pa.timestamp("ms", "UTC"))),
+        PARQUET,
+        loaded=2,
+    ),
+    Animal(
+        "Parquet with nulls",
+        parquet(user=pa.array([1, None], pa.int64()), timestamp=pa.array([None, 5], pa.int64())),
+        PARQUET,
+        quarantined={1: "bad_timestamp", 2: "bad_user_id"},
+    ),
     Animal("Parquet with NaN", parquet(rating=[float("nan"), 4.0]), PARQUET, loaded=1, quarantined={1: "bad_rating"}),
-    Animal("Parquet with float32 ratings", parquet(rating=pa.array([1e-05, 0.1], pa.float32())), (*PARQUET, *CONTINUOUS), loaded=2),
-    Animal("Parquet with an odd column name", parquet(**{'"; drop table files; --': [1, 2]}),
-           (*PARQUET, "source.columns.user='\"; drop table files; --'"), loaded=2),
+    Animal(
+        "Parquet with float32 ratings",
+        parquet(rating=pa.array([1e-05, 0.1], pa.float32())),
+        (*PARQUET, *CONTINUOUS),
+        loaded=2,
+    ),
+    Animal(
+        "Parquet with an odd column name",
+        parquet(**{'"; drop table files; --': [1, 2]}),
+        (*PARQUET, "source.columns.user='\"; drop table files; --'"),
+        loaded=2,
+    ),
     unusable("Parquet with float ids", parquet(user=[1.0, 2.5]), "is DOUBLE", *PARQUET),
     unusable("Parquet with text ratings", parquet(rating=["3", "4"]), "is VARCHAR", *PARQUET),
     unusable("Parquet with lists", parquet(rating=[[3.0], [4.0]]), "is DOUBLE[]", *PARQUET),

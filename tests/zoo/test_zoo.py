@@ -18,8 +18,12 @@ def test_verdict(world: World, animal: Animal) -> None:
         assert not any(world.home.landing.iterdir())
         return
     (entry,) = world.ingest(*animal.overrides).entries
-    assert (entry.n_loaded, entry.n_duplicates, entry.n_quarantined) == (animal.loaded, animal.duplicates, len(animal.quarantined))
-    kept = world.rows("select line, reason from quarantine union all select line, null from ratings", *animal.overrides)
+    assert (entry.n_loaded, entry.n_duplicates, entry.n_quarantined) == (
+        animal.loaded,
+        animal.duplicates,
+        len(animal.quarantined),
+    )
+    kept = world.rows("select line, reason from quarantine union all select line, null from ratings")
     assert {line: reason for line, reason in kept if reason} == animal.quarantined
     assert len(kept) == animal.loaded + len(animal.quarantined)
     assert len(world.ledger()) == 1, "and it balances"

@@ -1,4 +1,4 @@
-"""The same bits each time: torch's deterministic algorithms, for as long as they are needed; the choice of device."""
+"""How torch runs: deterministic algorithms and threads, set for as long as they are needed; the choice of device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,17 @@ def deterministic_algorithms() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warned_only)
+
+
+@contextmanager
+def one_thread(wanted: bool) -> Iterator[None]:
+    """Inside, torch uses one thread where that is wanted; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if wanted else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve_device(wanted: str) -> torch.device:
