@@ -23,11 +23,13 @@ _LIST_FAULTS = {
         select count(*) from due full join listed using (user_id)
         where coalesce(due.n, -1) <> coalesce(listed.n, 0)""",
     "ranks that are not 1..n down a list": """
-        select count(*) from (select user_id, count(*) as n, min(rank) as low, max(rank) as high, count(distinct rank) as kinds
+        select count(*) from (
+            select user_id, count(*) as n, min(rank) as low, max(rank) as high, count(distinct rank) as kinds
                               from recommendations group by user_id)
         where low <> 1 or high <> n or kinds <> n""",
     "scores that rise down a list": """
-        select count(*) from (select score, lag(score) over (partition by user_id order by rank) as above from recommendations)
+        select count(*) from (
+            select score, lag(score) over (partition by user_id order by rank) as above from recommendations)
         where score > above""",
     "items twice in one list": """
         select count(*) from (select 1 from recommendations group by user_id, item_id having count(*) > 1)""",
@@ -47,7 +49,7 @@ def check_tables(
 ) -> int:
     """Check every table of a run folder; returns how many checks were made.
 
-    Contract (columns, types, order), no null where none may be, no NaN or infinity, full coverage, right lists, no seen item.
+    Contract (columns, types), no null where none may be, no NaN or infinity, full coverage, right lists, no seen item.
     Raises TablesUnsound naming every fault with its count.
     """
     faults = []
@@ -77,7 +79,8 @@ def check_tables(
     if faults:
         raise TablesUnsound(
             f"the tables of this run are not sound: {'; '.join(faults)}. They were not published; what was "
-            "published before stands. This is a fault of the program or the machine: keep the attempt's folder and report it."
+            "published before stands. This is a fault of the program or the machine: keep the attempt's folder "
+            "and report it."
         )
     return n_checks
 

@@ -82,7 +82,7 @@ def column_position(column: str | int, header: list[str], name: str, setting: st
 
 
 def _similar(column: str, header: list[str]) -> str:
-    """A hint at a header that differs in case or punctuation only. Other fields are not shown: without a header they are a rating."""
+    """A hint at a header that differs in case or punctuation only; other fields may be a rating and are not shown."""
 
     def letters(name: str) -> str:
         return "".join(character for character in name.casefold() if character.isalnum())
@@ -217,7 +217,8 @@ def _parquet_text(key: str, column: str, sql_type: str, source: SourceSettings, 
     if not allowed():
         raise UsageError(
             f"{name}: column {column} ({key}) is {sql_type}, which does not widen to what the configuration "
-            "declares without loss. Nothing of this file was loaded. Correct source.ids, source.timestamp_unit or the file."
+            "declares without loss. Nothing of this file was loaded. Correct source.ids, source.timestamp_unit "
+            "or the file."
         )
     if key == "timestamp" and is_time_type(sql_type):
         return f"cast(epoch_us(cast({column} as timestamp)) as varchar)"

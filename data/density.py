@@ -124,8 +124,10 @@ def _advice(user_code: Codes, item_code: Codes, per_user: int, per_item: int) ->
     before = extent(user_code, item_code)
     works = _largest_that_works(user_code, item_code, per_user, per_item)
     return (
-        f"the density filter left nothing of {_describe(before)}: no core has {per_user} ratings per user and {per_item} per item. "
-        f"Nothing was trained; what is published stands. density.min_ratings_per_user = {works.min_ratings_per_user} with "
+        f"the density filter left nothing of {_describe(before)}: "
+        f"no core has {per_user} ratings per user and {per_item} per item. "
+        f"Nothing was trained; what is published stands. "
+        f"density.min_ratings_per_user = {works.min_ratings_per_user} with "
         f"density.min_ratings_per_item = {works.min_ratings_per_item} works: it keeps {_describe(works.after)}."
     )
 

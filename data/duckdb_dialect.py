@@ -91,7 +91,7 @@ class BufferedCursor:
 
 
 class Loan:
-    """A connection lent to engines that outlive it: Great Expectations keeps its last context, and so its engines, for good."""
+    """A connection lent to engines that outlive it: Great Expectations keeps its last engines for good."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection: duckdb.DuckDBPyConnection | None = connection

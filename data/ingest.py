@@ -232,6 +232,7 @@ def _refusal(entry: ledger.Entry, settings: Settings) -> str:
     share = entry.n_quarantined / entry.n_records
     return (
         f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.2%}) break the contract, "
-        f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; its rows and their "
+        f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; "
+        f"its rows and their "
         "reasons stand in the quarantine. Correct the file, then ingest again."
     )

@@ -74,7 +74,8 @@ def refuse_pending(connection: duckdb.DuckDBPyConnection) -> None:
     """Nothing of the pending files counts: their rows leave the log and stand in the ledger as refused."""
     connection.execute("delete from ratings where file_id in (select file_id from files where status = 'pending')")
     connection.execute("""
-        update files set status = 'refused', n_refused = n_refused + n_loaded + n_duplicates, n_loaded = 0, n_duplicates = 0
+        update files set
+            status = 'refused', n_refused = n_refused + n_loaded + n_duplicates, n_loaded = 0, n_duplicates = 0
         where status = 'pending'""")
 
 

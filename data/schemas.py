@@ -1,4 +1,4 @@
-"""The published tables: columns, types, order and the sentence for each column (docs/tables.md is tested against this)."""
+"""The published tables: columns, types, order and a sentence for each column (docs/tables.md is tested against it)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _ID_TYPES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Arrow type by name (user_id and item_id take the source's id type), meaning, and whether it may be null."""
+    """One column: its Arrow type by name (ids take the source's), meaning, and whether it may be null."""
 
     name: str
     type: str

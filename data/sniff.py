@@ -139,7 +139,7 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _roles(path: Path, look: Look) -> dict[str, tuple[int, str]]:
-    """The position of each field from 1, by the names of the header, else in the usual order user, item, rating, timestamp."""
+    """The position of each field from 1, by the header, else in the usual order user, item, rating, timestamp."""
     found: dict[str, tuple[int, str]] = {}
     for role, pattern in _NAMES.items():
         for place, name in enumerate(look.header or [], 1):

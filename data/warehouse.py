@@ -119,7 +119,8 @@ create view pending_ratings as
     select ratings.* from ratings semi join pending_files using (file_id);
 
 create view candidate_ratings as
-    select ratings.* from ratings semi join (select file_id from files where status in ('pending', 'accepted')) using (file_id);
+    select ratings.*
+    from ratings semi join (select file_id from files where status in ('pending', 'accepted')) using (file_id);
 
 create view candidate_latest as
     select user_id, item_id, rating, rated_at from candidate_ratings

@@ -23,7 +23,8 @@ def print_ending(purpose: str, outcome: Any, home: Path | None) -> None:
     from tasks.status import status
 
     if purpose not in ("run", "publish") or outcome.name == "nothing_new":
-        return say(outcome.message)
+        say(outcome.message)
+        return
     now = status(home)
     rows = {Path(path).parts[0].removesuffix(".parquet"): n for path, n in now["published"]["rows"].items()}
     out.print()
@@ -37,7 +38,7 @@ def print_ending(purpose: str, outcome: Any, home: Path | None) -> None:
     for line in (
         f"overnight show 1{where}",
         f"overnight similar 1{where}",
-        f'overnight query{where} "select title, bias, n_ratings from item_biases join items using (item_id) order by bias desc limit 5"',
+        f'overnight query{where} "select title, bias from item_biases join items using (item_id) order by bias limit 5"',
     ):
         out.print(f"  {line}", highlight=False, markup=False)
 
@@ -48,7 +49,8 @@ def print_plan(plan: dict[str, Any]) -> None:
         "Rating files", ("file", "bytes", "status"), [(f["name"], f["size_bytes"], f["status"]) for f in plan["files"]]
     )
     say(
-        f"{plan['n_new']} files would be ingested into {plan['home']}, then validated, filtered, trained on ({plan['train']}), judged and "
+        f"{plan['n_new']} files would be ingested into {plan['home']}, then validated, filtered, "
+        f"trained on ({plan['train']}), judged and "
         f"published over {plan['current'] or 'nothing'}. Nothing was done."
     )
 
@@ -71,8 +73,10 @@ def print_status(now: dict[str, Any]) -> None:
         rows.append(
             (
                 "ledger",
-                f"{ledger['n_files']:,} files ({ledger['accepted']} accepted, {ledger['pending']} pending, {ledger['refused']} refused): "
-                f"{ledger['n_records']:,} records = {ledger['n_loaded']:,} loaded + {ledger['n_duplicates']:,} duplicates + "
+                f"{ledger['n_files']:,} files ({ledger['accepted']} accepted, {ledger['pending']} pending, "
+                f"{ledger['refused']} refused): "
+                f"{ledger['n_records']:,} records = {ledger['n_loaded']:,} loaded + "
+                f"{ledger['n_duplicates']:,} duplicates + "
                 f"{ledger['n_quarantined']:,} quarantined + {ledger['n_refused']:,} refused",
             )
         )
@@ -106,9 +110,9 @@ def print_list(answer: dict[str, Any]) -> None:
 def print_similar(answer: dict[str, Any]) -> None:
     """An item's neighbours."""
     if not answer["in_core"]:
-        return say(
-            f"{answer['title'] or answer['item_id']} is outside the dense core: its factors say too little for neighbours."
-        )
+        title = answer["title"] or answer["item_id"]
+        say(f"{title} is outside the dense core: its factors say too little for neighbours.")
+        return
     columns = ("rank", "item", "title", "similarity", "common users")
     print_table(f"Similar to {answer['title'] or answer['item_id']}", columns, _rows(answer["similar"]))
 

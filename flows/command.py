@@ -1,4 +1,4 @@
-"""The `overnight` command. Each body loads what it needs itself: `status` answers before torch would have been imported."""
+"""The `overnight` command. Each body loads what it needs: `status` answers before torch would have been imported."""
 
 import os
 import sys
@@ -34,8 +34,9 @@ def run(
         from flows.answers import print_plan
         from tasks.plan import plan
 
-        return _answer(lambda: plan(config, home, overrides or ()), print_plan, as_json)
-    _walk("run", "nightly_corridor", config, home, overrides, as_json, force)
+        _answer(lambda: plan(config, home, overrides or ()), print_plan, as_json)
+    else:
+        _walk("run", "nightly_corridor", config, home, overrides, as_json, force)
 
 
 @app.command()
@@ -156,8 +157,8 @@ def fetch(
 def main() -> None:
     """The entry point of the `overnight` script.
 
-    Leaves without tearing the interpreter down: Great Expectations keeps its last engine for good, and duckdb's bindings
-    would print a page about it. With Prefect loaded the ordinary way out is taken, its logs are sent on it.
+    Leaves without tearing the interpreter down: Great Expectations keeps its last engine for good, and the bindings of
+    duckdb would print a page about it. With Prefect loaded the ordinary way out is taken, its logs are sent on it.
     """
     try:
         code = app(standalone_mode=False) or 0

@@ -3,7 +3,8 @@
 from typing import Any
 
 from prefect import get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from tasks.night import outcome_named
 

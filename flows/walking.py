@@ -32,7 +32,8 @@ def _recorded(config: Path, home: Path | None, overrides: list[str], force: bool
         "overrides": overrides,
         "force": force,
     }
-    return outcome_of_state(nightly(**parameters, return_state=True))
+    state: Any = nightly(**parameters, return_state=True)
+    return outcome_of_state(state)
 
 
 def _newest_unpublished(home: Any) -> str | None:

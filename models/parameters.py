@@ -101,8 +101,8 @@ class Parameters:
 
     def scores(self, user_code: Tensor) -> Tensor:
         """The sigmoid's arguments of some users for all items, (n, n_items): they order a list as ratings would."""
-        product = self.user_factors[user_code] @ self.item_factors.T
-        return product.add_(self.user_bias[user_code].unsqueeze(1)).add_(self.item_bias)
+        scores = torch.addmm(self.item_bias, self.user_factors[user_code], self.item_factors.T)
+        return scores.add_(self.user_bias[user_code].unsqueeze(1))
 
     def to_rating(self, score: Tensor) -> Tensor:
         """Scores as predicted ratings, any shape."""

@@ -1,4 +1,4 @@
-"""Questions that readers ask: an outcome and an answer, never an exception. Readers take no lock and wait for nobody."""
+"""Questions that readers ask: an outcome and an answer, never an exception. Readers take no lock, they never wait."""
 
 from collections.abc import Callable
 from typing import TypeVar

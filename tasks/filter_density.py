@@ -43,4 +43,5 @@ def model_configuration(settings: Settings) -> dict[str, object]:
 
 
 def _describe(size: dict[str, float]) -> str:
-    return f"{size['n_users']:,} users × {size['n_items']:,} items, {size['n_ratings']:,} ratings, {size['density']:.2%} dense"
+    matrix = f"{size['n_users']:,} users × {size['n_items']:,} items"
+    return f"{matrix}, {size['n_ratings']:,} ratings, {size['density']:.2%} dense"

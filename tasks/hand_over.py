@@ -16,7 +16,8 @@ def hand_over(night: Night, core: dict[str, Any]) -> StepResult:
     deployment = night.settings.train.deployment
     if not in_flow_run():
         raise UsageError(
-            f"train.deployment = {deployment!r} needs a Prefect server and this is a run without one. Nothing was trained. "
+            f"train.deployment = {deployment!r} needs a Prefect server and this is a run without one. "
+            "Nothing was trained. "
             "Start the nightly deployment, set PREFECT_API_URL, or train here with --set train.deployment=."
         )
     folder = night.home.model(night.run_id)
@@ -32,7 +33,7 @@ def hand_over(night: Night, core: dict[str, Any]) -> StepResult:
 
 
 def _run(deployment: str, parameters: dict[str, str], night: Night) -> None:
-    """Run the deployment to its end. run_deployment returns a state that is not final on timeout, so the state is checked."""
+    """Run the deployment to its end. On timeout run_deployment returns a state that is not final, so it is checked."""
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound
 

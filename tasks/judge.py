@@ -64,7 +64,7 @@ def figure(metrics: list[Metric], model: str, split: str, name: str) -> float | 
 def _since_champion(night: Night, snapshot: Snapshot, folder: Path, champion: PublishedRun) -> list[Metric]:
     """Champion and challenger on what neither has seen: tonight's holdout less the pairs of the champion's snapshot.
 
-    The champion meets users and items it does not know with its average embedding. No rows when it cannot be read any more.
+    The champion meets users and items it does not know with its average embedding. No rows when it cannot be read.
     """
     facts = champion.manifest["snapshot"]
     try:

@@ -45,7 +45,8 @@ def similar(home_folder: Path | None, item: str, n: int) -> dict[str, Any]:
     items = pl.scan_parquet(run.table("items")).filter(pl.col("item_id") == item_id).collect()
     if items.is_empty():
         raise UsageError(
-            f"item {item}: no such item in run {run.run_id}. `overnight query \"from items where title ilike '%...%'\"` finds ids."
+            f"item {item}: no such item in run {run.run_id}. "
+            f"`overnight query \"from items where title ilike '%...%'\"` finds ids."
         )
     near = (
         pl.scan_parquet(run.table("similar_items")).filter(pl.col("item_id") == item_id, pl.col("rank") <= n).collect()

@@ -1,4 +1,4 @@
-"""One night: settings, home, lock and attempt around a corridor of steps, ending in an outcome and never in a traceback.
+"""One night: settings, home, lock and attempt around a corridor of steps, ending in an outcome, never in a traceback.
 
 Nothing here imports torch, duckdb or prefect: the lock is taken before anything heavy is loaded.
 """

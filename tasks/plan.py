@@ -13,7 +13,7 @@ from data.sources import rating_files
 
 
 def plan(config: Path, home_folder: Path | None, overrides: Sequence[str]) -> dict[str, Any]:
-    """The rating files with what the ledger knows of each, and what is published. Changes nothing, not even the home."""
+    """The rating files with what the ledger knows of each, and what is published. Changes nothing."""
     settings = load_settings(config, overrides)
     home = Home(resolve_home(home_folder))
     known = {}

@@ -64,7 +64,7 @@ def _side(run: PublishedRun, side: str) -> pl.DataFrame:
 
 
 def _codes(ids: pl.Series, table: pl.DataFrame, side: str) -> torch.Tensor:
-    """The code of each id; of an unknown one, also of null, the code after the last. An integer has one spelling: 007 is unknown."""
+    """The code of each id, or the code after the last: for null, unknown ids and other spellings (007)."""
     key = f"{side}_id"
     typed = ids.cast(table.schema[key], strict=False)
     wanted = typed.set(typed.cast(pl.String) != ids.cast(pl.String), None).alias(key).to_frame()

@@ -180,7 +180,7 @@ class _Writer:
             yield self._list_frame(block)
 
     def _list_frame(self, block: TopBlock) -> pl.DataFrame:
-        """A block of lists as rows: position (the list's number in the block), rank, item_id, score, predicted_rating."""
+        """A block of lists as rows: position (of the list in the block), rank, item_id, score, predicted_rating."""
         n_lists, length = block.item_code.shape
         rank = torch.arange(length).expand(n_lists, length)
         valid = rank < block.n_valid.unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Training on another machine: what the nightly asks for, and how the worker answers. No warehouse on the worker's side."""
+"""Training on another machine: what the nightly asks for, and how the worker answers; no warehouse there."""
 
 import json
 from dataclasses import dataclass

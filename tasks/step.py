@@ -18,7 +18,7 @@ _RETRY_DELAYS_SECONDS = [10.0, 60.0]  # a network or a full disk may recover; re
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step says when it is done: one line, and the facts that later steps need, which are paths, hashes and numbers."""
+    """What a step says when it is done: one line, and the facts that later steps need: paths, hashes, numbers."""
 
     message: str
     values: Values = field(default_factory=dict)
@@ -29,8 +29,7 @@ def step(function: Callable[Concatenate[Night, P], StepResult]) -> Callable[Conc
     """Make a function a step: its stage is recorded, and it is a Prefect task where there is a flow run."""
     name = function.__name__
 
-    @functools.wraps(function)
-    def run_step(night: Night, *args: P.args, **kwargs: P.kwargs) -> Values:
+    def run_step(night: Night, /, *args: P.args, **kwargs: P.kwargs) -> Values:
         def recorded() -> StepResult:
             return _recorded(night, name, lambda: function(night, *args, **kwargs))
 
@@ -39,7 +38,7 @@ def step(function: Callable[Concatenate[Night, P], StepResult]) -> Callable[Conc
             raise NightEnded(result.message)
         return result.values
 
-    return run_step
+    return functools.update_wrapper(run_step, function)
 
 
 def in_flow_run() -> bool:
@@ -70,7 +69,7 @@ def _add(night: Night, name: str, started: float, outcome: Outcome, values: Valu
 
 
 def _as_task(name: str, recorded: Callable[[], StepResult]) -> StepResult:
-    """Run as a Prefect task: machine errors are retried, a refusal is a failed task with one sentence and no traceback."""
+    """Run as a Prefect task: machine errors are retried, a refusal is a failed task with a sentence, no traceback."""
     from prefect import task
     from prefect.cache_policies import NO_CACHE
     from prefect.states import Failed
@@ -86,15 +85,15 @@ def _as_task(name: str, recorded: Callable[[], StepResult]) -> StepResult:
             refusals.append(error)
             return Failed(message=outcome_of(error).message)
 
-    state = task(
-        run,
+    as_task = task(
         name=name,
         retries=len(_RETRY_DELAYS_SECONDS),
         retry_delay_seconds=_RETRY_DELAYS_SECONDS,
         retry_condition_fn=lambda *_: not refusals,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(return_state=True)
+    )
+    state = as_task(run)(return_state=True)
     if refusals:
         raise refusals[0]
     result = state.result()

@@ -63,7 +63,7 @@ def trained(facts: dict[str, Any]) -> StepResult:
 def train_snapshot(
     snapshot_folder: Path, snapshot_hash: str, settings: Settings, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Two fits on a verified snapshot, written as a model folder: one without the holdout to be judged, one to be published.
+    """Two fits on a verified snapshot, as a model folder: one without the holdout to be judged, one to publish.
 
     Returns the facts of the sealed folder.
     """
@@ -132,7 +132,9 @@ def relevant_from(snapshot: Snapshot) -> float:
 
 def _told(progress: Progress, number: int) -> Callable[[FitProgress], None]:
     def on_progress(now: FitProgress) -> None:
-        detail = f"{('holdout fit', 'final fit')[number]}, epoch {now.epoch}/{now.epochs}, loss {now.loss:.4f}, {now.ratings_per_second:,.0f} ratings/s"
+        which = ("holdout fit", "final fit")[number]
+        rate = f"{now.ratings_per_second:,.0f} ratings/s"
+        detail = f"{which}, epoch {now.epoch}/{now.epochs}, loss {now.loss:.4f}, {rate}"
         progress(number * now.total + now.done, 2 * now.total, detail)
 
     return on_progress

@@ -10,7 +10,8 @@ from torch import Tensor
 from models.config import FitConfig, y_range_for
 from models.errors import DeviceUnavailable, FitDiverged, FitError, NoRatings, UnreachableRatings
 from models.execution import deterministic_algorithms
-from models.fit import FitProgress, Fitted, _Run, batch_size_for, fit, loss_and_gradient, n_models_for
+from models.fit import FitProgress, Fitted, _Run, batch_size_for, fit, n_models_for
+from models.gradient import loss_and_gradient
 from models.metrics import rmse
 from models.parameters import Parameters
 from models.ratings import Ratings
@@ -100,10 +101,10 @@ def test_checkerboard_diagonal_is_recovered() -> None:
 
 
 def test_same_bits_in_two_runs_and_with_one_thread_or_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table and batches large enough for torch to use its threads."""
+    """A table and batches large enough for torch to use its threads, and items that occur many times in a batch."""
     monkeypatch.setattr("models.fit._TABLE_WORTH_THREADS", 0)
     draw, n = torch.Generator().manual_seed(9), 40_000
-    user, item = torch.randint(0, 3000, (n,), generator=draw), torch.randint(0, 1000, (n,), generator=draw)
+    user, item = torch.randint(0, 3000, (n,), generator=draw), torch.randint(0, 20, (n,), generator=draw)
     ratings = Ratings(user, item, torch.randint(1, 6, (n,), generator=draw).float(), 3000, 1000)
     config = FitConfig(y_range=(0.5, 5.5), batch_size=4096, epochs=3, device="cpu")
     threads = torch.get_num_threads()
