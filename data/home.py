@@ -54,8 +54,8 @@ class Home:
 
 
 def new_run_id(now: datetime) -> str:
-    """YYYYMMDDTHHMMSSZ-<6 hex>: sorts by time, and two runs in one second differ."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """YYYYMMDDTHHMMSSZ-<6 hex>: the hex digits are the microseconds and chance, so that ids sort by time."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.token_hex(1)[0]}"
 
 
 def check_source(home: Home, contract: dict[str, Any]) -> None:

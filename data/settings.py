@@ -210,6 +210,7 @@ class TrainSettings(Section):
     model: Literal["biased-mf"] = "biased-mf"
     n_factors: Annotated[int, Field(ge=1, le=1024)] = FitConfig.n_factors
     n_models: Annotated[int, Field(ge=1, le=16)] = FitConfig.n_models
+    min_factors_per_model: Annotated[int, Field(ge=1)] = FitConfig.min_factors_per_model
     y_range: Literal["auto"] | tuple[float, float] = "auto"
     epochs: Annotated[int, Field(ge=1)] = FitConfig.epochs
     batch_size: Annotated[int, Field(ge=0)] = FitConfig.batch_size
@@ -228,6 +229,7 @@ class TrainSettings(Section):
         return FitConfig(
             n_factors=self.n_factors,
             n_models=self.n_models,
+            min_factors_per_model=self.min_factors_per_model,
             y_range=y_range,
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -242,11 +244,12 @@ class GateSettings(Section):
     """When a challenger may be published; the defaults stand in models/config.py."""
 
     tolerance: Annotated[float, Field(ge=0)] = GateConfig.tolerance
+    chance: Annotated[float, Field(ge=0)] = GateConfig.chance
     min_new_ratings: Annotated[int, Field(ge=1)] = GateConfig.min_new_ratings
 
     def gate_config(self) -> GateConfig:
         """The gate's own configuration."""
-        return GateConfig(tolerance=self.tolerance, min_new_ratings=self.min_new_ratings)
+        return GateConfig(tolerance=self.tolerance, chance=self.chance, min_new_ratings=self.min_new_ratings)
 
 
 class PublishSettings(Section):

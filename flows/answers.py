@@ -1,5 +1,7 @@
 """How each answer looks to a person."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +21,30 @@ _WHAT = {
 
 
 def print_ending(purpose: str, outcome: Any, home: Path | None) -> None:
-    """The end of a run: what was published, and what to try next."""
+    """The end of a run: what was published, and what to try next. The stages have said the rest."""
+    from tasks.lookup import examples
     from tasks.status import status
 
     if purpose not in ("run", "publish") or outcome.name == "nothing_new":
-        say(outcome.message)
         return
-    now = status(home)
+    now, (user, item) = status(home), examples(home)
     rows = {Path(path).parts[0].removesuffix(".parquet"): n for path, n in now["published"]["rows"].items()}
     out.print()
-    print_table(
-        f"Published as {now['current']}",
-        ("table", "rows", "what"),
-        [(name, n, _WHAT.get(name, "")) for name, n in rows.items()],
-    )
-    where = f" --home {home}" if home else ""
+    table_rows = [(name, n, _WHAT.get(name, "")) for name, n in rows.items()]
+    print_table(f"Published as {now['current']}", ("table", "rows", "what"), table_rows)
+    command = f"{program()} {{}}" + (f" --home {home}" if home else "")
+    best = "select title, bias from item_biases natural join items order by bias desc limit 5"
     out.print("\nTry next:", highlight=False)
-    for line in (
-        f"overnight show 1{where}",
-        f"overnight similar 1{where}",
-        f'overnight query{where} "select title, bias from item_biases join items using (item_id) order by bias limit 5"',
-    ):
-        out.print(f"  {line}", highlight=False, markup=False)
+    for words in (f"show {user}", f"similar {item}", f'query "{best}"'):
+        out.print(f"  {command.format(words)}", highlight=False, markup=False)
+
+
+def program() -> str:
+    """How this person calls the command."""
+    if shutil.which("overnight"):
+        return "overnight"
+    called = Path(sys.argv[0])
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)
 
 
 def print_plan(plan: dict[str, Any]) -> None:
@@ -126,8 +130,9 @@ def print_prediction(answer: dict[str, Any]) -> None:
 
 
 def print_rows(answer: dict[str, Any]) -> None:
-    """The result of a query."""
-    print_table("", answer["columns"], answer["rows"])
+    """The result of a query; whole numbers may be ids and are printed as they are."""
+    rows = [[str(cell) if type(cell) is int else cell for cell in row] for row in answer["rows"]]
+    print_table("", answer["columns"], rows)
 
 
 def print_guess(answer: dict[str, Any]) -> None:

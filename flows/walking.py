@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.terminal import TerminalLog
+from tasks.answers import ask, server_silent
 from tasks.night import Night, Request, run_night
 
 
@@ -32,8 +33,9 @@ def _recorded(config: Path, home: Path | None, overrides: list[str], force: bool
         "overrides": overrides,
         "force": force,
     }
-    state: Any = nightly(**parameters, return_state=True)
-    return outcome_of_state(state)
+    recorded: Any = ask(lambda: nightly(**parameters, return_state=True))
+    outcome, state = recorded
+    return outcome_of_state(state) if outcome.ok else server_silent(outcome)
 
 
 def _newest_unpublished(home: Any) -> str | None:

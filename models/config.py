@@ -29,7 +29,7 @@ class FitConfig:
     n_models: int = 4  # at most: trained side by side and averaged, n_factors shared out; ML-100K 2: .903, 4: .901
     min_factors_per_model: int = 12  # fewer models rather than thinner ones; with 8 factors each the gain is lost
     epochs: int = 5  # the lesson's; one cycle of the learning rate spans all of them
-    batch_size: int = 0  # 0 = automatic: about 625 steps an epoch, at least 64; twice the lesson's batch, half its time
+    batch_size: int = 0  # 0 = automatic: about 625 steps an epoch, at least 16; twice the lesson's batch, half its time
     learning_rate: float = 8e-3  # the peak of the cycle; the lesson's 5e-3 belongs to its smaller batch
     weight_decay: float = 0.1  # decoupled (AdamW); the lesson's, and what keeps 50 factors from overfitting
     seed: int = 42  # of the first factors and the order of the ratings
@@ -66,4 +66,5 @@ class GateConfig:
     """When a challenger is blessed."""
 
     tolerance: float = 0.01  # relative: a night this much worse than the champion is still fine
+    chance: float = 1.0  # standard errors of an RMSE over n ratings, 1 / sqrt(2 n), that are no news: 2 % at 1,000
     min_new_ratings: int = 1000  # fewer ratings newer than the champion's snapshot say too little about it

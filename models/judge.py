@@ -23,10 +23,11 @@ class AgainstChampion:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate looks at. champion is None on the first night."""
+    """What the gate looks at: figures on the holdout of n_holdout ratings. champion is None on the first night."""
 
     challenger_rmse: float | None
     baseline_rmse: float | None
+    n_holdout: int
     champion: AgainstChampion | None = None
 
 
@@ -47,7 +48,7 @@ def judge(evidence: Evidence, config: GateConfig) -> Decision:
     """
     checks = [_beats_baseline(evidence)]
     if evidence.champion is None:
-        checks.append((True, "There is no champion yet: the baseline alone decides."))
+        checks.append((True, "No earlier snapshot has a champion: the baseline alone decides."))
     else:
         checks.append(_holds_against(evidence, evidence.champion, config))
     return Decision(all(passed for passed, _ in checks), [reason for _, reason in checks])
@@ -63,21 +64,30 @@ def _beats_baseline(evidence: Evidence) -> tuple[bool, str]:
 def _holds_against(evidence: Evidence, champion: AgainstChampion, config: GateConfig) -> tuple[bool, str]:
     if champion.n_new_ratings >= config.min_new_ratings:
         where = f"on {champion.n_new_ratings:,} ratings newer than the champion's snapshot"
-        return _not_worse(champion.challenger_new_rmse, champion.champion_new_rmse, config, where)
+        slack = _slack(champion.n_new_ratings, config)
+        return _not_worse(champion.challenger_new_rmse, champion.champion_new_rmse, slack, where)
     where = f"on each night's own holdout ({champion.n_new_ratings:,} newer ratings are fewer than "
     where += f"{config.min_new_ratings:,}, too few to score the champion on)"
-    return _not_worse(evidence.challenger_rmse, champion.champion_holdout_rmse, config, where)
+    slack = _slack(evidence.n_holdout, config)
+    return _not_worse(evidence.challenger_rmse, champion.champion_holdout_rmse, slack, where)
 
 
-def _not_worse(challenger: float | None, champion: float | None, config: GateConfig, where: str) -> tuple[bool, str]:
-    """challenger <= champion * (1 + tolerance), with both finite."""
+def _slack(n_ratings: int, config: GateConfig) -> float:
+    """How much worse, relatively, is fine: the tolerance, and what chance does to an RMSE over n ratings.
+
+    The standard error of an RMSE over n independent normal errors is RMSE / sqrt(2 n). NaN over nothing.
+    """
+    return config.tolerance + config.chance / math.sqrt(2 * n_ratings) if n_ratings > 0 else math.nan
+
+
+def _not_worse(challenger: float | None, champion: float | None, slack: float, where: str) -> tuple[bool, str]:
+    """challenger <= champion * (1 + slack), with both finite."""
     ours, theirs = _figure(challenger), _figure(champion)
-    limit = theirs * (1 + config.tolerance)
+    limit = theirs * (1 + slack)
     passed = 0 <= ours <= limit < math.inf  # False for NaN
     verb = "is within" if passed else "is not within"
     return passed, (
-        f"The RMSE {_shown(ours)} {verb} the limit {_shown(limit)} "
-        f"(champion {_shown(theirs)} + {config.tolerance:.1%}), {where}."
+        f"The RMSE {_shown(ours)} {verb} the limit {_shown(limit)} (champion {_shown(theirs)} + {slack:.1%}), {where}."
     )
 
 

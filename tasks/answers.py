@@ -4,10 +4,24 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from data.attempt import Outcome
-from data.errors import DONE
+from data.errors import DONE, MACHINE
 from tasks.night import outcome_of
 
 T = TypeVar("T")
+
+
+def server_silent(outcome: Outcome) -> Outcome:
+    """The outcome of a recorded run that could not be recorded."""
+    return Outcome(
+        MACHINE,
+        "machine",
+        f"the Prefect server at PREFECT_API_URL does not answer as it should ({_first_words(outcome.message)}). "
+        "What is published stands. Start the server, or unset PREFECT_API_URL to run without one.",
+    )
+
+
+def _first_words(message: str) -> str:
+    return message.removeprefix("a fault in Overnight: ").split(". ")[0]
 
 
 def ask(question: Callable[[], T]) -> tuple[Outcome, T | None]:

@@ -1,5 +1,7 @@
 """Step: the accepted ratings as a snapshot with its dense core marked."""
 
+from typing import Any
+
 from data.published import open_current
 from data.settings import Settings
 from tasks import artifacts
@@ -32,14 +34,21 @@ def _is_published(night: Night, snapshot_hash: str) -> bool:
     if current is None:
         return False
     manifest = current.manifest
-    return bool(
-        manifest["snapshot"]["hash"] == snapshot_hash and manifest["config"] == model_configuration(night.settings)
-    )
+    same_settings = what_decides(manifest["config"]) == what_decides(configuration(night.settings))
+    return bool(manifest["snapshot"]["hash"] == snapshot_hash and same_settings)
 
 
-def model_configuration(settings: Settings) -> dict[str, object]:
-    """The part of the settings that decides what the tables hold."""
-    return settings.model_dump(mode="json", include={"density", "train", "gate", "publish"})
+def configuration(settings: Settings) -> dict[str, Any]:
+    """The whole configuration as JSON, as the manifest keeps it."""
+    return settings.model_dump(mode="json", by_alias=True)
+
+
+def what_decides(config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that decides what the tables hold; where and how long does not."""
+    elsewhere = {"device", "deployment", "deployment_timeout_seconds"}
+    train = {key: value for key, value in config["train"].items() if key not in elsewhere}
+    lists = {key: config["publish"][key] for key in ("top_n", "n_similar")}
+    return {"density": config["density"], "train": train, "publish": lists}
 
 
 def _describe(size: dict[str, float]) -> str:

@@ -1,6 +1,7 @@
 """Step: is tonight's model good enough to be published? The evidence is gathered here, models.judge decides."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tasks import artifacts
 from tasks.night import Night
 from tasks.step import StepResult, step
 from tasks.tensors import training_data
-from tasks.train_model import Metric, errors, read_metrics
+from tasks.train_model import Metric, check_trained_with, errors, read_metrics
 
 
 @step
@@ -28,6 +29,7 @@ def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> St
     """
     folder = Path(model["model"])
     verified(folder, model["model_hash"])
+    check_trained_with(folder, night.settings)
     metrics: list[Metric] = read_metrics(folder)["metrics"]
     champion = champion_of(night.home, core["snapshot"])
     against = None
@@ -35,13 +37,16 @@ def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> St
         newer = _since_champion(night, open_snapshot(Path(core["folder"]), core["snapshot"]), folder, champion)
         metrics += newer
         against = AgainstChampion(
-            n_new_ratings=int(figure(newer, "challenger", "since_champion", "n_ratings") or 0),
+            n_new_ratings=_count(newer, "since_champion"),
             challenger_new_rmse=figure(newer, "challenger", "since_champion", "rmse"),
             champion_new_rmse=figure(newer, "champion", "since_champion", "rmse"),
             champion_holdout_rmse=figure(champion.manifest["metrics"], "challenger", "holdout", "rmse"),
         )
     evidence = Evidence(
-        figure(metrics, "challenger", "holdout", "rmse"), figure(metrics, "damped_bias", "holdout", "rmse"), against
+        challenger_rmse=figure(metrics, "challenger", "holdout", "rmse"),
+        baseline_rmse=figure(metrics, "damped_bias", "holdout", "rmse"),
+        n_holdout=_count(metrics, "holdout"),
+        champion=against,
     )
     decision = judge(evidence, night.settings.gate.gate_config())
     artifacts.table("metrics", metrics, "Challenger, champion and baselines")
@@ -50,7 +55,8 @@ def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> St
     if not decision.blessed:
         raise GateRefused(
             f"the gate refused tonight's model: {' '.join(decision.reasons)} What is published stands. "
-            "See the attempt's run.json; look at what came in, or loosen gate.tolerance."
+            "See the attempt's run.json and look at what came in; "
+            "gate.tolerance loosens the comparison with the champion alone."
         )
     return StepResult(" ".join(decision.reasons), {"champion": recorded["champion"]})
 
@@ -59,6 +65,11 @@ def figure(metrics: list[Metric], model: str, split: str, name: str) -> float | 
     """One figure of a list of metric rows, None where it is missing."""
     wanted = (model, split, name)
     return next((float(row["value"]) for row in metrics if (row["model"], row["split"], row["metric"]) == wanted), None)
+
+
+def _count(metrics: list[Metric], split: str) -> int:
+    n_ratings = figure(metrics, "challenger", split, "n_ratings")
+    return int(n_ratings) if n_ratings is not None and math.isfinite(n_ratings) else 0
 
 
 def _since_champion(night: Night, snapshot: Snapshot, folder: Path, champion: PublishedRun) -> list[Metric]:

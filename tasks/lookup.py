@@ -61,6 +61,16 @@ def similar(home_folder: Path | None, item: str, n: int) -> dict[str, Any]:
     }
 
 
+def examples(home_folder: Path | None) -> tuple[str, str]:
+    """A user and an item worth looking at: the most active user, the most rated item in the core."""
+    run = require_current(Home(resolve_home(home_folder)))
+    users = pl.read_parquet(run.table("user_biases")).sort("n_ratings", "user_id", descending=[True, False])
+    items = pl.read_parquet(run.table("item_biases")).sort(
+        "in_core", "n_ratings", "item_id", descending=[True, True, False]
+    )
+    return str(users["user_id"][0]), str(items["item_id"][0])
+
+
 def _typed(text: str, run: PublishedRun, side: str) -> int | str:
     """An id as the source declares it."""
     if run.manifest["snapshot"]["ids"][side] == "string":

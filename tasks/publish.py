@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 import torch
 
 from data.atomic import new_folder
+from data.attempt import utc
 from data.model_folder import verified
 from data.published import open_run, retire_old_runs, switch_current, verify, write_manifest, write_views
 from data.schemas import (
@@ -32,7 +34,7 @@ from models.parameters import Parameters, Side
 from models.ratings import RowLists
 from models.scoring import TopBlock, n_common_users, similar_items, top_n
 from tasks import artifacts
-from tasks.filter_density import model_configuration
+from tasks.filter_density import configuration
 from tasks.night import Night
 from tasks.step import StepResult, step
 from tasks.tensors import training_data
@@ -82,7 +84,7 @@ def _facts(night: Night, snapshot: Snapshot, model: dict[str, Any]) -> dict[str,
     facts = snapshot.facts
     return {
         "run_id": night.run_id,
-        "published_at": night.attempt.started_at,
+        "published_at": utc(datetime.now(UTC)),
         "inputs": facts["inputs"],
         "window": facts["window"],
         "snapshot": {key: facts[key] for key in ("hash", "n_users", "n_items", "n_ratings", "density", "scale", "ids")},
@@ -90,7 +92,7 @@ def _facts(night: Night, snapshot: Snapshot, model: dict[str, Any]) -> dict[str,
             "hash": model["model_hash"],
             "y_range": night.settings.train.fit_config(night.settings.source.scale).y_range,
         },
-        "config": model_configuration(night.settings),
+        "config": configuration(night.settings),
         "seed": night.settings.train.seed,
         "gate": night.attempt.decision,
         "metrics": night.attempt.metrics,

@@ -5,18 +5,21 @@ from typing import Any
 from data import attempt
 from data.errors import UsageError
 from data.home import Home
+from data.published import open_current
 from tasks.night import Night
 
 
 def newest_unpublished(home: Home) -> str:
-    """The newest attempt with a trained model that was never published.
+    """The newest attempt with a trained model, if it is newer than what is published.
 
     Raises UsageError when there is none.
     """
+    current = open_current(home)
     for path in sorted((home.root / "runs").glob(f"*/{attempt.RECORD}"), reverse=True):
         run_id = path.parent.name
-        trained = (home.model(run_id) / "model.json").exists()
-        if trained and not home.published_run(run_id).exists():
+        if current is not None and run_id <= current.run_id:
+            break  # publishing it would turn the clock back
+        if (home.model(run_id) / "model.json").exists():
             return run_id
     raise UsageError(
         f"{home.root}: no trained model waits to be published. Nothing was changed. Run `overnight train` first."

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from data.atomic import new_folder, write_json
+from data.errors import UsageError
 from data.model_folder import seal
 from data.settings import Settings
 from data.snapshot import Snapshot, open_snapshot
@@ -81,7 +82,7 @@ def train_snapshot(
     with new_folder(folder) as unfinished:
         judged.parameters.save(unfinished / "holdout.safetensors")
         complete.save(unfinished / "parameters.safetensors")
-        write_json(unfinished / "config.json", dataclasses.asdict(config))
+        write_json(unfinished / "config.json", trained_with(settings))
         write_json(unfinished / "metrics.json", {"metrics": metrics, "curves": curves})
         digest = seal(unfinished, snapshot_hash)
     return {
@@ -92,6 +93,14 @@ def train_snapshot(
         "device": "cuda" if torch.cuda.is_available() and config.device != "cpu" else "cpu",
         "seconds": time.monotonic() - started,
     }
+
+
+def trained_with(settings: Settings) -> dict[str, Any]:
+    """What a model was trained with: the settings that decide its parameters, and the fit's own configuration."""
+    fit_config = dataclasses.asdict(settings.train.fit_config(settings.source.scale))
+    decides = {key: value for key, value in fit_config.items() if key != "device"}
+    shares = {"holdout_share": settings.train.holdout_share, "golden_share": settings.train.golden_share}
+    return {**json.loads(json.dumps(decides)), **shares, "density": settings.density.model_dump(mode="json")}
 
 
 def with_everybody(core: Parameters, data: TrainingData, snapshot: Snapshot) -> Parameters:
@@ -187,6 +196,16 @@ def _lists(
     wanted = group_rows(position, liked.code[entry], None, len(users))
     figures = {"ndcg@10": ndcg_at_k(top, wanted, _LIST_LENGTH), "recall@10": recall_at_k(top, wanted, _LIST_LENGTH)}
     return [{"model": model, "split": "holdout", "metric": name, "value": value} for name, value in figures.items()]
+
+
+def check_trained_with(folder: Path, settings: Settings) -> None:
+    """Raise UsageError unless a model was trained with the settings it is about to be published under."""
+    then, now = json.loads((folder / "config.json").read_text("utf-8")), trained_with(settings)
+    if different := [f"{key} {then.get(key)} then, {now[key]} now" for key in now if then.get(key) != now[key]]:
+        raise UsageError(
+            f"model {folder.name} was trained with other settings: {'; '.join(different)}. Nothing was published. "
+            "Give the same settings, or train again."
+        )
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -201,7 +201,8 @@ def test_progress_grows_to_the_end(world: tuple[Ratings, Ratings]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_ratings", "size"), [(1, 64), (59_000, 64), (61_000, 128), (80_000, 128), (900_000, 1024), (20_000_000, 32768)]
+    ("n_ratings", "size"),
+    [(1, 16), (12_000, 16), (59_000, 64), (61_000, 128), (80_000, 128), (900_000, 1024), (20_000_000, 32768)],
 )
 def test_automatic_batch_size(n_ratings: int, size: int) -> None:
     assert batch_size_for(n_ratings, CONFIG) == size
