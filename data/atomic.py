@@ -31,6 +31,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises OSError when there is none, ValueError when it is damaged."""
+    value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return value
+
+
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A hidden folder to fill; it takes the name `path` only when the block ends well, and vanishes when it fails."""

@@ -1,13 +1,12 @@
 """One attempt to run a night, on disk from its first second: stages, seconds, outcome."""
 
-import json
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.atomic import write_json
+from data.atomic import read_json, write_json
 from data.home import Home
 
 RECORD = "run.json"
@@ -85,16 +84,20 @@ def start(home: Home, run_id: str, purpose: str) -> Attempt:
 def read(folder: Path) -> dict[str, Any] | None:
     """The record of an attempt's folder; None if it has none."""
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text("utf-8"))
+        return read_json(folder / RECORD)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return record
 
 
 def newest(home: Home) -> dict[str, Any] | None:
     """The record of the last attempt; None when there was none."""
-    folders = sorted((home.root / "runs").glob(f"*/{RECORD}"), reverse=True)
-    return read(folders[0].parent) if folders else None
+    found = folders(home)
+    return read(found[0]) if found else None
+
+
+def folders(home: Home) -> list[Path]:
+    """The folder of every attempt, newest first."""
+    return [path.parent for path in sorted((home.root / "runs").glob(f"*/{RECORD}"), reverse=True)]
 
 
 def utc(time: datetime) -> str:

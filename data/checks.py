@@ -7,11 +7,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.errors import TablesUnsound
+from data.errors import TablesUnsound, first_line
 from data.schemas import ALL_TABLES, RECOMMENDATIONS, Table, arrow_schema
 from data.settings import IdTypes
 from data.snapshot import Snapshot
-from data.warehouse import quote_identifier
+from data.sql import quote_identifier, quote_literal
 
 _MEMORY_LIMIT = "2GB"
 
@@ -66,11 +66,11 @@ def check_tables(
             path = str(folder / table.pattern)
             try:
                 connection.execute(
-                    f"create view {quote_identifier(table.name)} as select * from read_parquet({_literal(path)})"
+                    f"create view {quote_identifier(table.name)} as select * from read_parquet({quote_literal(path)})"
                 )
                 faults += _value_faults(connection, table, expected)
             except duckdb.Error as error:
-                faults.append(f"{table.name} cannot be read: {str(error).splitlines()[0]}")
+                faults.append(f"{table.name} cannot be read: {first_line(error)}")
         if not faults:
             faults += _list_faults(connection, snapshot, top_n)
             n_checks += len(_LIST_FAULTS)
@@ -128,7 +128,7 @@ def _value_faults(connection: duckdb.DuckDBPyConnection, table: Table, expected:
 
 def _list_faults(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, top_n: int) -> list[str]:
     ratings, users, items = (
-        _literal(str(snapshot.folder / f"{name}.parquet")) for name in ("ratings", "users", "items")
+        quote_literal(str(snapshot.folder / f"{name}.parquet")) for name in ("ratings", "users", "items")
     )
     connection.execute(f"create view users as select * from read_parquet({users})")
     connection.execute(f"create view rated_items as select * from read_parquet({items}) where n_ratings > 0")
@@ -143,7 +143,3 @@ def _list_faults(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, top_
         n = connection.execute(sql, named).fetchall()[0][0]
         faults += [f"recommendations: {n:,} {what}"] if n else []
     return faults
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

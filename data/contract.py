@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from data.errors import UsageError
 from data.settings import IdType, SourceSettings
-from data.warehouse import quote_identifier
+from data.sql import quote_identifier, quote_literal
 
 # Columns of the staged table, whatever the format: text in, one row a record.
 STAGED = ("user_text", "item_text", "rating_text", "time_text")
@@ -175,25 +175,21 @@ def _time_sql(unit: str) -> str:
     )
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _plain_split(delimiter: str) -> str:
-    return f"string_split(raw, {_literal(delimiter)})"
+    return f"string_split(raw, {quote_literal(delimiter)})"
 
 
 def _quoted_split(delimiter: str) -> str:
     """Fields with optional double quotes (RFC 4180); a line that does not come together again has no fields."""
     escaped = f"\\x{{{ord(delimiter):x}}}"
-    pattern = _literal(f'{escaped}("(?:[^"]|"")*"|[^"{escaped}]*)')
-    fields = f"regexp_extract_all({_literal(delimiter)} || raw, {pattern}, 1)"
+    pattern = quote_literal(f'{escaped}("(?:[^"]|"")*"|[^"{escaped}]*)')
+    fields = f"regexp_extract_all({quote_literal(delimiter)} || raw, {pattern}, 1)"
     unquoted = (
         "list_transform({0}, lambda f: case when starts_with(f, '\"') then replace(f[2:-2], '\"\"', '\"') else f end)"
     )
     return (
         f"case when not contains(raw, '\"') then {_plain_split(delimiter)} "
-        f"when array_to_string({fields}, {_literal(delimiter)}) = raw then {unquoted.format(fields)} end"
+        f"when array_to_string({fields}, {quote_literal(delimiter)}) = raw then {unquoted.format(fields)} end"
     )
 
 

@@ -45,3 +45,8 @@ class MachineError(OvernightError):
     """Disk, permission, network or a damaged file: nothing was changed."""
 
     code = MACHINE
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says; the lines after it are advice to programmers."""
+    return str(error).splitlines()[0]

@@ -6,7 +6,8 @@ from typing import Any
 
 from data.home import Home
 from data.settings import IdTypes
-from data.warehouse import opened, rows, transaction
+from data.sql import insert, rows, timestamp, transaction
+from data.warehouse import opened
 
 _VOLUMES_KEPT = 28  # nights whose median says what is usual
 
@@ -35,7 +36,7 @@ def record(
     ]
     with opened(home, ids) as connection, transaction(connection):
         connection.execute("delete from runs where run_id = ?", [attempt["run_id"]])
-        connection.execute(f"insert into runs values ({', '.join('?' * len(values))})", values)
+        insert(connection, "runs", values)
 
 
 def previous_volumes(home: Home, ids: IdTypes) -> tuple[int, ...]:
@@ -51,4 +52,4 @@ def previous_volumes(home: Home, ids: IdTypes) -> tuple[int, ...]:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=None)
+    return timestamp(datetime.fromisoformat(text))

@@ -12,8 +12,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from data.atomic import write_json
+from data.atomic import read_json, write_json
 from data.errors import HomeLocked, MachineError, UsageError
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,21 @@ class Home:
 
     def published_run(self, run_id: str) -> Path:
         return self.published / "runs" / run_id
+
+
+def resolve_home(folder: Path | None) -> Home:
+    """The home: `--home`, else OVERNIGHT_HOME, else var/ in the checkout."""
+    if folder is not None:
+        return Home(folder.expanduser().absolute())
+    from_environment = os.environ.get("OVERNIGHT_HOME", "")
+    if not from_environment:
+        return Home(CHECKOUT / "var")
+    if not Path(from_environment).is_absolute():
+        raise UsageError(
+            f"OVERNIGHT_HOME is {from_environment!r}, a relative path; workers run in other folders. "
+            "Nothing was started. Give an absolute path."
+        )
+    return Home(Path(from_environment))
 
 
 def new_run_id(now: datetime) -> str:
@@ -92,12 +109,11 @@ def _never_loaded(home: Home) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return read_json(path)
     except ValueError as error:
         raise MachineError(
             f"{path}: damaged ({error}). Nothing was changed. Restore it from a backup of the home."
         ) from None
-    return value
 
 
 @contextlib.contextmanager
@@ -148,7 +164,7 @@ def _create(home: Home) -> None:
 
 def _describe(holder: Path) -> str:
     try:
-        known = json.loads(holder.read_text("utf-8"))
+        known = read_json(holder)
         return f"process {known['pid']} ({known['purpose']}) since {known['since']}"
     except (OSError, ValueError, KeyError):
         return "another process"

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,13 +12,14 @@ from data import ledger
 from data.atomic import sha256, sync
 from data.contract import checked_sql, is_time_type, positions, split_line, staged_from_lines, staged_from_parquet
 from data.decode import GZIP_MAGIC, PARQUET_MAGIC
-from data.errors import DataRefused
+from data.errors import DataRefused, first_line
 from data.home import Home, check_source
 from data.lines import read_lines
 from data.metadata import load_metadata
 from data.settings import Settings, SourceSettings
 from data.sources import rating_files
-from data.warehouse import opened, transaction
+from data.sql import timestamp, transaction
+from data.warehouse import opened
 
 _CLOCKS_DIFFER = timedelta(days=1)  # a rating from farther in the future is an error, not a time zone
 
@@ -122,7 +123,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, copy: Path, source: SourceSett
             "high": source.scale.max,
             "step": source.scale.step,
             "timed": timed,
-            "latest": (now.astimezone(UTC) + _CLOCKS_DIFFER).replace(tzinfo=None),
+            "latest": timestamp(now) + _CLOCKS_DIFFER,
             "unterminated": unterminated,
         },
     )
@@ -150,7 +151,7 @@ def _stage_parquet(connection: duckdb.DuckDBPyConnection, copy: Path, source: So
         connection.execute(staged_from_parquet(source, types, name), {"path": str(copy)})
     except duckdb.Error as error:
         raise DataRefused(
-            f"{name}: the Parquet is damaged: {str(error).splitlines()[0]}. "
+            f"{name}: the Parquet is damaged: {first_line(error)}. "
             "Nothing of it was loaded. Have it sent again, then ingest again."
         ) from None
     column = source.columns.timestamp
@@ -216,7 +217,7 @@ def _load(
         n_duplicates=0 if refused else n_good - n_loaded,
         n_quarantined=n_quarantined,
         n_refused=n_good if refused else 0,
-        ingested_at=now.astimezone(UTC).replace(tzinfo=None),
+        ingested_at=timestamp(now),
     )
     ledger.add(connection, entry)
     return entry
@@ -233,6 +234,5 @@ def _refusal(entry: ledger.Entry, settings: Settings) -> str:
     return (
         f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.2%}) break the contract, "
         f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; "
-        f"its rows and their "
-        "reasons stand in the quarantine. Correct the file, then ingest again."
+        "its rows and their reasons stand in the quarantine. Correct the file, then ingest again."
     )

@@ -8,7 +8,7 @@ import duckdb
 
 from data.atomic import write_json
 from data.home import Home
-from data.warehouse import rows
+from data.sql import insert, rows
 
 Status = Literal["pending", "accepted", "refused"]
 
@@ -55,8 +55,7 @@ def new_file_id(connection: duckdb.DuckDBPyConnection) -> int:
 def add(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Record a balanced entry."""
     entry.check_balance()
-    values = list(asdict(entry).values())
-    connection.execute(f"insert into files values ({', '.join('?' * len(values))})", values)
+    insert(connection, "files", list(asdict(entry).values()))
 
 
 def forget_refused(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 
 from data.contract import column_position, fields_sql, id_sql, split_line
-from data.errors import UsageError
+from data.errors import UsageError, first_line
 from data.home import Home
 from data.lines import read_lines
 from data.settings import IdType, ItemsSource, SourceSettings, UsersSource
 from data.sources import existing_file
-from data.warehouse import quote_identifier, transaction
+from data.sql import quote_identifier, transaction
 
 
 def load_metadata(connection: duckdb.DuckDBPyConnection, home: Home, source: SourceSettings) -> None:
@@ -43,7 +43,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, home: Home, form: ItemsSource 
         stage = _stage_parquet if form.format == "parquet" else _stage_text
         stage(connection, copy, form, path.name)
     except duckdb.Error as error:
-        raise UsageError(f"{path.name}: cannot be read: {str(error).splitlines()[0]}. Nothing was loaded.") from None
+        raise UsageError(f"{path.name}: cannot be read: {first_line(error)}. Nothing was loaded.") from None
     finally:
         copy.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data.atomic import sha256, write_json
+from data.atomic import read_json, sha256, write_json
 from data.errors import MachineError
 
 FORMAT_VERSION = 1
@@ -28,7 +28,7 @@ def verified(folder: Path, expected_hash: str | None = None) -> dict[str, Any]:
     Raises MachineError when anything is missing or changed.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = read_json(folder / MANIFEST)
         changed = [name for name, digest in manifest["files"].items() if sha256(folder / name) != digest]
     except (OSError, ValueError, KeyError) as error:
         raise MachineError(

@@ -1,6 +1,5 @@
 """The published runs and the pointer to the current one: switched atomically, resolved once by a reader."""
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from data.atomic import sha256, sync, write_json, write_text
+from data.atomic import read_json, sha256, sync, write_json, write_text
 from data.errors import MachineError, UsageError
 from data.home import Home
 from data.schemas import ALL_TABLES, SCHEMA_VERSION
@@ -55,7 +54,7 @@ def open_run(home: Home, run_id: str) -> PublishedRun:
     """A published run by its id; MachineError when its manifest is missing or unreadable."""
     folder = home.published_run(run_id)
     try:
-        return PublishedRun(folder, json.loads((folder / MANIFEST).read_text("utf-8")))
+        return PublishedRun(folder, read_json(folder / MANIFEST))
     except (OSError, ValueError) as error:
         raise MachineError(
             f"published run {run_id}: its manifest cannot be read ({error}). Nothing was changed. "

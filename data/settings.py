@@ -1,24 +1,19 @@
 """The TOML of a data source as checked settings, with the reason beside each default.
 
 The numbers of the models have their home in `models.config`; everything else has it here.
-The environment is read in one place, `resolve_home`.
 """
 
-import difflib
-import glob
-import os
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from data.errors import UsageError
 from models.config import FitConfig, GateConfig, HoldoutConfig, y_range_for
 
 IdType = Literal["integer", "string"]
-CHECKOUT = Path(__file__).resolve().parents[1]
+# The columns of a snapshot's tables that are always there; a feature is one beside them.
+OWN_ITEM_COLUMNS = ("item_id", "item_code", "title", "in_core", "n_ratings", "mean_rating")
+OWN_USER_COLUMNS = ("user_id", "user_code", "in_core", "n_ratings", "mean_rating")
 
 
 class Section(BaseModel):
@@ -34,7 +29,7 @@ def _at_most_once(names: Sequence[str | int | None]) -> None:
 
 
 def _check_features(features: Sequence[str | int], reserved: Sequence[str]) -> None:
-    """Features become columns of the snapshot and of the published table, beside those that are always there."""
+    """Features become columns of the snapshot and of the published table, so they may not be one of ours."""
     _at_most_once([str(name).casefold() for name in features])
     if taken := [name for name in features if str(name).casefold() in reserved]:
         raise ValueError(
@@ -69,7 +64,7 @@ class ItemColumns(Section):
 
     @model_validator(mode="after")
     def _features_have_names_of_their_own(self) -> Self:
-        _check_features(self.features, ("item_id", "item_code", "title", "in_core", "n_ratings", "mean_rating"))
+        _check_features(self.features, OWN_ITEM_COLUMNS)
         return self
 
 
@@ -81,7 +76,7 @@ class UserColumns(Section):
 
     @model_validator(mode="after")
     def _features_have_names_of_their_own(self) -> Self:
-        _check_features(self.features, ("user_id", "user_code", "in_core", "n_ratings", "mean_rating"))
+        _check_features(self.features, OWN_USER_COLUMNS)
         return self
 
 
@@ -272,109 +267,6 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     publish: PublishSettings = PublishSettings()
 
-
-def load_settings(config: Path, overrides: Sequence[str] = ()) -> Settings:
-    """The settings of a TOML file with `--set` overrides applied, paths made absolute.
-
-    Raises UsageError for a missing or unreadable file, unknown keys (naming the nearest valid one) and bad values.
-    """
-    try:
-        table = tomllib.loads(config.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"{config}: no such configuration. Nothing was started. Give one with --config FILE, "
-            "or write one with `overnight init RATINGS_FILE`."
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{config}: cannot be read as TOML: {error}. Nothing was started.") from None
-    for override in overrides:
-        _apply(table, override)
-    try:
-        settings = Settings.model_validate(table)
-    except ValidationError as error:
-        raise UsageError(f"{config}: {_explain(error)} Nothing was started.") from None
-    return _with_absolute_paths(settings, config.resolve().parent)
-
-
-def resolve_home(home: Path | None) -> Path:
-    """The home folder: `--home`, else OVERNIGHT_HOME, else var/ in the checkout."""
-    if home is not None:
-        return home.expanduser().absolute()
-    from_environment = os.environ.get("OVERNIGHT_HOME", "")
-    if not from_environment:
-        return CHECKOUT / "var"
-    if not Path(from_environment).is_absolute():
-        raise UsageError(
-            f"OVERNIGHT_HOME is {from_environment!r}, a relative path; workers run in other folders. "
-            "Nothing was started. Give an absolute path."
-        )
-    return Path(from_environment)
-
-
-def _apply(table: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise UsageError(
-            f"--set {override}: expected KEY=VALUE, for example density.min_ratings_per_user=10. Nothing was started."
-        )
-    *sections, name = key.strip().split(".")
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise UsageError(f"--set {override}: {section} is a value, not a section. Nothing was started.")
-    try:
-        table[name] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        table[name] = text  # a bare word is a string
-
-
-def _explain(error: ValidationError) -> str:
-    return " ".join(_explain_one(detail) for detail in error.errors(include_url=False, include_input=False))
-
-
-def _explain_one(detail: Any) -> str:
-    path = [str(part) for part in detail["loc"]]
-    where = ".".join(path) or "the file"
-    if detail["type"] == "extra_forbidden":
-        return f"unknown key {where}; the nearest valid one is {_nearest(path)}."
-    if detail["type"] == "missing":
-        return f"{where} is missing."
-    if detail["type"] in ("model_type", "dict_type"):
-        return f"{where} is a section, not a value: write [{where}], or {where}.KEY = VALUE."
-    return f"{where}: {detail['msg'].removeprefix('Value error, ')}."
-
-
-def _nearest(path: Sequence[str]) -> str:
-    """The valid key meant: the like-named one of another section, else the most similar one of this section."""
-    *section, name = path
-    elsewhere = [f"{other}.{name}" for other in _valid_keys([]) if name in _valid_keys([other])]
-    nearest = difflib.get_close_matches(name, _valid_keys(section), n=1, cutoff=0.0)
-    return elsewhere[0] if elsewhere else ".".join([*section, *nearest])
-
-
-def _valid_keys(path: Sequence[str]) -> list[str]:
-    section: Any = Settings
-    for part in path:
-        field = next((f for name, f in section.model_fields.items() if part in (name, f.alias)), None)
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field is not None else []
-        section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-        if section is None:
-            return []
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    def absolute(path: str) -> str:
-        try:
-            own = Path(path).expanduser()
-        except RuntimeError as error:
-            raise UsageError(f"{path}: {error} Nothing was started. Correct the path in the configuration.") from None
-        is_glob = glob.has_magic(path) and not (folder / own).exists()
-        return str(Path(glob.escape(str(folder))) / own if is_glob else folder / own)
-
-    source = settings.source
-    changed: dict[str, Any] = {"ratings": [absolute(path) for path in source.ratings]}
-    for name in ("items", "users"):
-        if (metadata := getattr(source, name)) is not None:
-            changed[name] = metadata.model_copy(update={"path": absolute(metadata.path)})
-    return settings.model_copy(update={"source": source.model_copy(update=changed)})
+    def as_json(self) -> dict[str, Any]:
+        """The whole configuration as JSON, as the manifest keeps it."""
+        return self.model_dump(mode="json", by_alias=True)

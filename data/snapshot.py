@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from data.atomic import sha256
+from data.atomic import read_json, sha256
 from data.errors import MachineError
 
 FORMAT_VERSION = 1
@@ -70,7 +70,7 @@ def open_snapshot(folder: Path, expected_hash: str) -> Snapshot:
     Raises MachineError when anything is missing, changed or of a newer format.
     """
     try:
-        facts = json.loads((folder / FACTS).read_text("utf-8"))
+        facts = read_json(folder / FACTS)
         found = content_hash(facts, {name: sha256(folder / name) for name in TABLES})
         known, version = facts["hash"], int(facts["format_version"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from data.home import Home
 from data.metadata import feature_name
 from data.settings import Settings
 from data.snapshot import FACTS, FORMAT_VERSION, TABLES, Snapshot, content_hash, open_snapshot
-from data.warehouse import opened, rows
+from data.sql import rows
+from data.warehouse import opened
 
 
 def take_snapshot(home: Home, settings: Settings) -> Snapshot:
@@ -177,8 +177,3 @@ def _write(home: Home, tables: dict[str, pl.DataFrame], facts: dict[str, Any]) -
             return reused
     staging.rename(final)
     return open_snapshot(final, facts["hash"])
-
-
-def snapshot_folder(home: Home, snapshot_hash: str) -> Path:
-    """Where a snapshot lies."""
-    return home.snapshots / snapshot_hash

@@ -137,6 +137,7 @@ table { width: 100%; border-collapse: collapse; font-size: .92rem }
 th { text-align: left; font-weight: 600; color: var(--quiet) }
 th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line) }
 td { vertical-align: top; overflow-wrap: anywhere }
+td:first-child { min-width: 9.5rem }
 .number { font-variant-numeric: tabular-nums }
 details { margin-top: 2.5rem }
 summary { cursor: pointer; color: var(--quiet) }

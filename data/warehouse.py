@@ -1,24 +1,19 @@
 """The DuckDB file: how it is opened, its tables and views, its format version."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import duckdb
 
-from data.errors import MachineError, UsageError
+from data.errors import MachineError, UsageError, first_line
 from data.home import Home
 from data.settings import IdTypes
+from data.sql import transaction
 
 FORMAT_VERSION = 1
 # Enough for 20 million ratings in memory, and a bound; what does not fit spills to the home folder.
 _MEMORY_LIMIT = "3GB"
 _SQL_TYPES = {"integer": "bigint", "string": "varchar"}
-
-
-def quote_identifier(name: str) -> str:
-    """A name as SQL identifier: the one way in which a name enters a statement."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextlib.contextmanager
@@ -31,38 +26,18 @@ def opened(home: Home, ids: IdTypes, *, reads_landing: bool = False) -> Iterator
     try:
         connection = duckdb.connect(home.warehouse, config={"autoinstall_known_extensions": False})
     except duckdb.Error as error:
-        raise MachineError(f"{home.warehouse}: cannot be opened: {_first_line(error)}. Nothing was changed.") from None
+        raise MachineError(f"{home.warehouse}: cannot be opened: {first_line(error)}. Nothing was changed.") from None
     try:
         _restrict(connection, home, reads_landing)
         _create(connection, ids)
         yield connection
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise MachineError(
-            f"{home.warehouse}: disk or memory said no: {_first_line(error)}. What was committed before stands; "
+            f"{home.warehouse}: disk or memory said no: {first_line(error)}. What was committed before stands; "
             "make room or mend the permission, then run again."
         ) from None
     finally:
         connection.close()
-
-
-@contextlib.contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All statements of the block, or none."""
-    connection.begin()
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        with contextlib.suppress(duckdb.Error):
-            connection.rollback()
-        raise
-
-
-def rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """The rows of a query as dictionaries; for small results."""
-    cursor = connection.execute(sql, list(parameters))
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _restrict(connection: duckdb.DuckDBPyConnection, home: Home, reads_landing: bool) -> None:
@@ -88,10 +63,6 @@ def _create(connection: duckdb.DuckDBPyConnection, ids: IdTypes) -> None:
             f"the warehouse has format {known[0][0]}, this program knows up to {FORMAT_VERSION}. "
             "Nothing was changed. Use the newer program."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 _TABLES = """

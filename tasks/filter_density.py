@@ -3,7 +3,6 @@
 from typing import Any
 
 from data.published import open_current
-from data.settings import Settings
 from tasks import artifacts
 from tasks.night import Night
 from tasks.step import StepResult, step
@@ -34,13 +33,8 @@ def _is_published(night: Night, snapshot_hash: str) -> bool:
     if current is None:
         return False
     manifest = current.manifest
-    same_settings = what_decides(manifest["config"]) == what_decides(configuration(night.settings))
+    same_settings = what_decides(manifest["config"]) == what_decides(night.settings.as_json())
     return bool(manifest["snapshot"]["hash"] == snapshot_hash and same_settings)
-
-
-def configuration(settings: Settings) -> dict[str, Any]:
-    """The whole configuration as JSON, as the manifest keeps it."""
-    return settings.model_dump(mode="json", by_alias=True)
 
 
 def what_decides(config: dict[str, Any]) -> dict[str, Any]:

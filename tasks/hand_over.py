@@ -1,8 +1,8 @@
 """Step: the training handed to the worker of another pool, by path and hash, and its answer verified."""
 
-import json
 from typing import Any
 
+from data.atomic import read_json
 from data.errors import DataRefused, MachineError, UsageError
 from data.model_folder import verified
 from tasks.night import Night
@@ -21,11 +21,10 @@ def hand_over(night: Night, core: dict[str, Any]) -> StepResult:
             "Start the nightly deployment, set PREFECT_API_URL, or train here with --set train.deployment=."
         )
     folder = night.home.model(night.run_id)
-    settings = night.settings.model_dump(mode="json", by_alias=True)
-    request = TrainingRequest(core["folder"], core["snapshot"], str(folder), settings)
+    request = TrainingRequest(core["folder"], core["snapshot"], str(folder), night.settings.as_json())
     path = night.attempt.folder / "training_request.json"
     _run(deployment, {"request": str(path), "request_hash": request.write(path)}, night)
-    facts = json.loads(result_path(folder).read_text("utf-8"))
+    facts = read_json(result_path(folder))
     verified(folder, facts["hash"])
     from tasks.train_model import trained
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from data.atomic import write_text
 from data.errors import UsageError
-from data.settings import load_settings
+from data.read_settings import load_settings
 from data.sniff import sniff
 
 

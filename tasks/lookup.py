@@ -6,9 +6,8 @@ from typing import Any
 import polars as pl
 
 from data.errors import MachineError, UsageError
-from data.home import Home
+from data.home import Home, resolve_home
 from data.published import PublishedRun, require_current
-from data.settings import resolve_home
 from data.snapshot import open_snapshot
 
 _RATED_SHOWN = 10
@@ -16,7 +15,7 @@ _RATED_SHOWN = 10
 
 def show(home_folder: Path | None, user: str, n: int) -> dict[str, Any]:
     """A user's list: what they rated highest, where their scores come from, and n recommendations with titles."""
-    home = Home(resolve_home(home_folder))
+    home = resolve_home(home_folder)
     run = require_current(home)
     user_id = _typed(user, run, "user")
     listed = (
@@ -40,7 +39,7 @@ def show(home_folder: Path | None, user: str, n: int) -> dict[str, Any]:
 
 def similar(home_folder: Path | None, item: str, n: int) -> dict[str, Any]:
     """An item's neighbours with titles."""
-    run = require_current(Home(resolve_home(home_folder)))
+    run = require_current(resolve_home(home_folder))
     item_id = _typed(item, run, "item")
     items = pl.scan_parquet(run.table("items")).filter(pl.col("item_id") == item_id).collect()
     if items.is_empty():
@@ -63,7 +62,7 @@ def similar(home_folder: Path | None, item: str, n: int) -> dict[str, Any]:
 
 def examples(home_folder: Path | None) -> tuple[str, str]:
     """A user and an item worth looking at: the most active user, the most rated item in the core."""
-    run = require_current(Home(resolve_home(home_folder)))
+    run = require_current(resolve_home(home_folder))
     users = pl.read_parquet(run.table("user_biases")).sort("n_ratings", "user_id", descending=[True, False])
     items = pl.read_parquet(run.table("item_biases")).sort(
         "in_core", "n_ratings", "item_id", descending=[True, True, False]

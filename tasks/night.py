@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from data import attempt as attempts
 from data.attempt import Attempt, Outcome
 from data.errors import DONE, LOCKED, MACHINE, REFUSED, USAGE, OvernightError
-from data.home import Home, locked, new_run_id
-from data.settings import Settings, load_settings, resolve_home
+from data.home import Home, locked, new_run_id, resolve_home
+from data.read_settings import load_settings
+from data.settings import Settings
 from models.errors import CheckpointDamaged, DeviceUnavailable, ModelError, UnreachableRatings
 
 _NAMES = {DONE: "done", REFUSED: "refused", USAGE: "usage", LOCKED: "locked", MACHINE: "machine"}
@@ -85,7 +86,7 @@ def run_night(
     resume      names the run id to go on with, if there is one; else a new attempt begins
     """
     try:
-        home = Home(resolve_home(request.home))
+        home = resolve_home(request.home)
         settings = load_settings(request.config, request.overrides)
         with locked(home, f"overnight {request.purpose}"):
             now = datetime.now(UTC)

@@ -7,10 +7,9 @@ from typing import Any
 import polars as pl
 import torch
 
-from data.errors import UsageError
-from data.home import Home
+from data.errors import UsageError, first_line
+from data.home import resolve_home
 from data.published import PublishedRun, require_current
-from data.settings import resolve_home
 from models.parameters import Parameters
 
 
@@ -19,7 +18,7 @@ def predict(home_folder: Path | None, pairs: Path, out: Path) -> dict[str, Any]:
 
     An unknown user or item counts as the average one: the mean of the biases and factors.
     """
-    run = require_current(Home(resolve_home(home_folder)))
+    run = require_current(resolve_home(home_folder))
     frame = _read(pairs)
     if missing := [name for name in ("user_id", "item_id") if name not in frame.columns]:
         raise UsageError(
@@ -53,7 +52,7 @@ def _read(path: Path) -> pl.DataFrame:
             f"{path} is empty; its first line must name user_id and item_id. Nothing was written."
         ) from None
     except pl.exceptions.PolarsError as error:
-        raise UsageError(f"{path}: cannot be read: {str(error).splitlines()[0]}. Nothing was written.") from None
+        raise UsageError(f"{path}: cannot be read: {first_line(error)}. Nothing was written.") from None
 
 
 def _side(run: PublishedRun, side: str) -> pl.DataFrame:

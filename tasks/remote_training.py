@@ -1,11 +1,10 @@
 """Training on another machine: what the nightly asks for, and how the worker answers; no warehouse there."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.atomic import sha256, write_json
+from data.atomic import read_json, sha256, write_json
 from data.attempt import Outcome
 from data.errors import DONE, MachineError
 from data.settings import Settings
@@ -36,7 +35,7 @@ def train_remotely(request: str, request_hash: str, listener: Listener) -> Outco
                 f"{path.name}: the request does not have the hash it was sent with. Nothing was trained. "
                 "Check the shared storage, then run the night again."
             )
-        return _train(TrainingRequest(**json.loads(path.read_text("utf-8"))), listener)
+        return _train(TrainingRequest(**read_json(path)), listener)
     except Exception as error:
         return outcome_of(error)
 

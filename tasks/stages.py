@@ -15,8 +15,7 @@ def newest_unpublished(home: Home) -> str:
     Raises UsageError when there is none.
     """
     current = open_current(home)
-    for path in sorted((home.root / "runs").glob(f"*/{attempt.RECORD}"), reverse=True):
-        run_id = path.parent.name
+    for run_id in (folder.name for folder in attempt.folders(home)):
         if current is not None and run_id <= current.run_id:
             break  # publishing it would turn the clock back
         if (home.model(run_id) / "model.json").exists():

@@ -1,15 +1,14 @@
 """What is published, since when, from what, and how the last attempt ended; from small files alone."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from data import attempt
+from data.atomic import read_json
 from data.errors import UsageError
-from data.home import Home
+from data.home import Home, resolve_home
 from data.published import PublishedRun, open_current
-from data.settings import resolve_home
 
 
 def status(home_folder: Path | None) -> dict[str, Any]:
@@ -17,7 +16,7 @@ def status(home_folder: Path | None) -> dict[str, Any]:
 
     Stale is what was published longer ago than publish.stale_after_hours, or attempts that never published anything.
     """
-    home = Home(resolve_home(home_folder))
+    home = resolve_home(home_folder)
     if home.root.exists() and not home.root.is_dir():
         raise UsageError(f"{home.root}: the home is a file, not a folder. Give a folder with --home DIR.")
     current, last_run = open_current(home), attempt.newest(home)
@@ -49,7 +48,6 @@ def _published(current: PublishedRun) -> dict[str, Any]:
 
 def _ledger(home: Home) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(home.ledger.read_text("utf-8"))
+        return read_json(home.ledger)
     except FileNotFoundError:
         return None
-    return found

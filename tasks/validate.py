@@ -14,8 +14,9 @@ from tasks.step import StepResult, step
 def validate(night: Night) -> StepResult:
     """Accept or refuse the pending files; validation.json and validation.html stand in the attempt's folder."""
     from data import expectations, history, ledger
+    from data.sql import transaction
     from data.validation_page import page
-    from data.warehouse import opened, transaction
+    from data.warehouse import opened
 
     ids = night.settings.source.ids
     limits = _limits(night, history.previous_volumes(night.home, ids))

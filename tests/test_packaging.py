@@ -67,6 +67,8 @@ def test_the_sample_comes_with_its_licence() -> None:
 
 
 def test_no_data_set_that_may_not_be_redistributed_is_in_the_tree() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: nothing is tracked")
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert tracked
     forbidden = {

@@ -11,10 +11,12 @@ import duckdb
 from data import ledger
 from data.home import Home, locked
 from data.ingest import Ingested, ingest
-from data.settings import Settings, load_settings
+from data.read_settings import load_settings
+from data.settings import Settings
 from data.snapshot import Snapshot
+from data.sql import transaction
 from data.take_snapshot import take_snapshot
-from data.warehouse import opened, transaction
+from data.warehouse import opened
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = "user,item,rating,timestamp\n"

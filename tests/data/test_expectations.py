@@ -16,7 +16,8 @@ import duckdb
 import pytest
 
 from data.errors import MachineError
-from data.expectations import FACT_BETWEEN, Demand, Limits, Validation, conclude, validate, write_demands
+from data.expectations import Limits, Validation, conclude, validate
+from data.validation_demands import FACT_BETWEEN, Demand, write_demands
 
 LIMITS = Limits(
     scale_min=0.5,
@@ -257,7 +258,7 @@ def test_no_user_id_stands_in_the_document(judge: Judge) -> None:
 def test_an_expectation_that_raised_does_not_pass(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing cast quotes the value, here a user id, in its message: only the error's class is kept."""
     cast = "select count(*) as n_rows from {batch} where user_id::bigint > 0"
-    monkeypatch.setattr("data.expectations.OFF_STEP", cast)
+    monkeypatch.setattr("data.validation_demands.OFF_STEP", cast)
 
     validation = judge()
 
@@ -274,7 +275,7 @@ def test_a_warning_that_raised_does_not_pass_either(judge: Judge, monkeypatch: p
     def broken(limits: Limits) -> Demand:
         return Demand("broken", "", "a broken warning", "0", "ledger_facts", FACT_BETWEEN, {"column": "no"}, "warn")
 
-    monkeypatch.setattr("data.expectations._fresh", broken)
+    monkeypatch.setattr("data.validation_demands._fresh", broken)
 
     validation = judge()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import HomeLocked, MachineError, UsageError
-from data.home import Home, check_source, locked, new_run_id
+from data.home import CHECKOUT, Home, check_source, locked, new_run_id, resolve_home
 from tests.worlds import HEADER, UNTIMED, World
 
 GOOD = HEADER + "1,10,3,100\n"
@@ -25,10 +26,22 @@ with locked(Home(Path(sys.argv[1])), "a long night"):
 """
 
 
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OVERNIGHT_HOME", raising=False)
+    assert resolve_home(None).root == CHECKOUT / "var"
+    monkeypatch.setenv("OVERNIGHT_HOME", str(tmp_path))
+    assert resolve_home(None).root == tmp_path
+    assert resolve_home(Path("/else")).warehouse == Path("/else/warehouse.duckdb")
+    monkeypatch.setenv("OVERNIGHT_HOME", "relative")
+    with pytest.raises(UsageError, match="relative path"):
+        resolve_home(None)
+
+
 def test_a_run_id_sorts_by_time_and_two_of_one_second_differ() -> None:
-    ids = [new_run_id(datetime(2026, 1, 1, 2, 3, second, tzinfo=UTC)) for second in (4, 4, 5)]
-    assert [one[:17] for one in ids] == ["20260101T020304Z-", "20260101T020304Z-", "20260101T020305Z-"]
-    assert len(set(ids)) == 3
+    moments = [datetime(2026, 1, 1, 2, 3, 4, microsecond, tzinfo=UTC) for microsecond in range(0, 1_000_000, 7919)]
+    ids = [new_run_id(moment) for moment in moments]
+    assert ids == sorted(set(ids))
+    assert all(re.fullmatch(r"20260101T020304Z-[0-9a-f]{6}", one) for one in ids)
 
 
 def test_a_second_writer_is_refused_and_told_of_the_first(tmp_path: Path) -> None:

@@ -1,16 +1,14 @@
 """A wrong setting is named with the right one; nothing is read from anywhere else."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from data.errors import UsageError
-from data.home import Home
-from data.settings import CHECKOUT, Settings, load_settings, resolve_home
+from data.read_settings import load_settings
+from data.settings import Settings
 from data.sources import rating_files
 from models.config import FitConfig
 
@@ -161,31 +159,3 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         load_settings(tmp_path / "nowhere.toml")
     with pytest.raises(UsageError, match="cannot be read"):
         load_settings(tmp_path)
-
-
-def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OVERNIGHT_HOME", raising=False)
-    assert resolve_home(None) == CHECKOUT / "var"
-    monkeypatch.setenv("OVERNIGHT_HOME", str(tmp_path))
-    assert resolve_home(None) == tmp_path
-    assert Home(resolve_home(Path("/else"))).warehouse == Path("/else/warehouse.duckdb")
-    monkeypatch.setenv("OVERNIGHT_HOME", "relative")
-    with pytest.raises(UsageError, match="relative path"):
-        resolve_home(None)
-
-
-def keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every key a TOML file may hold, in full."""
-    for name, field in section.model_fields.items():
-        key = f"{prefix}{field.alias or name}"
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        yield from keys(inner, f"{key}.") if inner else [key]
-
-
-def test_every_key_is_documented() -> None:
-    page = CHECKOUT / "docs" / "configuration.md"
-    if not page.exists():
-        pytest.skip("docs/configuration.md is not written yet")
-    text = page.read_text("utf-8")
-    assert [key for key in keys(Settings) if f"`{key}`" not in text] == []

@@ -1,4 +1,4 @@
-"""The DuckDB file: closed to the outside, whole transactions, a version, and clear words when it is damaged."""
+"""The DuckDB file: closed to the outside, a version, and clear words when it is damaged."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import MachineError, UsageError
 from data.settings import IdTypes
-from data.warehouse import opened, quote_identifier, rows, transaction
+from data.warehouse import opened
 from tests.worlds import HEADER, World
 
 IDS = IdTypes()
@@ -17,12 +17,6 @@ IDS = IdTypes()
 def loaded(world: World) -> World:
     world.load(HEADER + "1,10,3,100\n")
     return world
-
-
-@pytest.mark.parametrize("name", ["plain", 'with "quotes"', 'x"; drop table files; --', "日本", " "])
-def test_an_identifier_is_a_name_whatever_it_is(name: str) -> None:
-    with duckdb.connect() as connection:
-        assert connection.sql(f"select 1 as {quote_identifier(name)}").columns == [name]
 
 
 @pytest.mark.parametrize(
@@ -42,18 +36,6 @@ def test_nothing_outside_the_landing_folder_is_read_or_written(loaded: World, at
     secret.write_text("secret")
     with opened(loaded.home, IDS, reads_landing=True) as connection, pytest.raises(duckdb.Error):
         connection.execute(attack.format(secret=secret, root=loaded.root)).fetchall()
-
-
-def test_a_transaction_is_whole_or_nothing(loaded: World) -> None:
-    def fail(connection: duckdb.DuckDBPyConnection) -> None:
-        with transaction(connection):
-            connection.execute("delete from ratings")
-            raise KeyboardInterrupt
-
-    with opened(loaded.home, IDS) as connection:
-        with pytest.raises(KeyboardInterrupt):
-            fail(connection)
-        assert rows(connection, "select user_id, item_id from ratings") == [{"user_id": 1, "item_id": 10}]
 
 
 def test_a_newer_format_is_left_alone(loaded: World) -> None:

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from data.settings import Settings, load_settings
+from data.read_settings import load_settings
+from data.settings import Settings
 from tests.docs.pages import blocks, code, page, rows
 
 DOC = page("docs/configuration.md")

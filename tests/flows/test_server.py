@@ -180,6 +180,27 @@ def test_the_training_handed_to_the_gpu_pool_makes_the_same_tables(
     assert list((tmp_path / "home/models").glob("*.result.json"))
 
 
+def test_overnight_run_is_recorded_where_an_api_is_named(
+    prefect: Prefect, plain_tables: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    config, tables = plain_tables
+    command = [sys.executable, "-c", "from flows.command import main; main()", "run", "--config", str(config)]
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *more], cwd=CHECKOUT, env=prefect.env, capture_output=True, text=True, check=False
+        )
+
+    done = run("--home", str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    assert parquet_hashes(published(tmp_path / "home")) == tables
+    refused = run("--home", str(tmp_path / "other"), "--set", "density.min_ratings_per_user=5000")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    by_hand = [one["state_name"] for one in prefect.post("/flow_runs/filter") if one["deployment_id"] is None]
+    assert sorted(by_hand) == ["done", "refused"]
+
+
 def test_a_refused_night_is_a_failed_run_with_the_reason(
     prefect: Prefect, plain_tables: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
