@@ -13,7 +13,6 @@ seen by all of them, and nothing keeps the file open once the caller has let go:
 
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -39,25 +38,6 @@ COLUMN_TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "TIMESTAMP": sa.DateTime,
     "VARCHAR": sa.String,
 }
-
-
-def open_read_only(path: Path, memory_limit: str = "2GB") -> duckdb.DuckDBPyConnection:
-    """The file, open for reading: within the memory limit, without extensions, network or other files.
-
-    Limits are set after connecting: DuckDB refuses a second connection to a file under another configuration.
-    Temporary tables are still possible, they never reach the file.
-    """
-    connection = duckdb.connect(str(path), read_only=True)
-    try:
-        connection.execute("set memory_limit = ?", [memory_limit])
-        connection.execute("set enable_progress_bar = false")
-        connection.execute("set autoinstall_known_extensions = false")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-    except duckdb.Error:
-        connection.close()
-        raise
-    return connection
 
 
 class BufferedCursor:

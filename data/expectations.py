@@ -74,7 +74,7 @@ def validate(warehouse: Path, limits: Limits, memory_limit: str = "2GB") -> Vali
     The caller has closed its own connection: DuckDB refuses a writer and a reader in one process.
     Raises MachineError when the warehouse cannot be read; an expectation that could not be evaluated does not pass.
     """
-    from data.duckdb_dialect import open_read_only
+    from data.warehouse import open_read_only
 
     try:
         with contextlib.closing(open_read_only(warehouse, memory_limit)) as connection:

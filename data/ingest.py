@@ -234,5 +234,5 @@ def _refusal(entry: ledger.Entry, settings: Settings) -> str:
     return (
         f"{entry.name}: {entry.n_quarantined:,} of {entry.n_records:,} rows ({share:.2%}) break the contract, "
         f"the limit is {settings.validate_.max_quarantined_share:.2%}. Nothing of this file was loaded; "
-        "its rows and their reasons stand in the quarantine. Correct the file, then ingest again."
+        "its rows and their reasons are listed by `overnight quarantine`. Correct the file, then ingest again."
     )

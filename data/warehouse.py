@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 
@@ -38,6 +39,25 @@ def opened(home: Home, ids: IdTypes, *, reads_landing: bool = False) -> Iterator
         ) from None
     finally:
         connection.close()
+
+
+def open_read_only(path: Path, memory_limit: str = "2GB") -> duckdb.DuckDBPyConnection:
+    """The file, open for reading: within the memory limit, without extensions, network or other files.
+
+    Limits are set after connecting: DuckDB refuses a second connection to a file under another configuration.
+    Temporary tables are still possible, they never reach the file.
+    """
+    connection = duckdb.connect(str(path), read_only=True)
+    try:
+        connection.execute("set memory_limit = ?", [memory_limit])
+        connection.execute("set enable_progress_bar = false")
+        connection.execute("set autoinstall_known_extensions = false")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+    except duckdb.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _restrict(connection: duckdb.DuckDBPyConnection, home: Home, reads_landing: bool) -> None:

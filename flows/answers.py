@@ -107,6 +107,7 @@ def print_list(answer: dict[str, Any]) -> None:
         "fold_in": "outside the dense core: solved from their ratings with the items fixed",
         "bias": "nothing but a bias is known",
         "default": "the average user",
+        "nothing_left": "they have rated everything there is",
     }
     say(f"source: {answer['source']} ({sources[answer['source']]})")
 
@@ -133,6 +134,16 @@ def print_rows(answer: dict[str, Any]) -> None:
     """The result of a query; whole numbers may be ids and are printed as they are."""
     rows = [[str(cell) if type(cell) is int else cell for cell in row] for row in answer["rows"]]
     print_table("", answer["columns"], rows)
+
+
+def print_quarantine(answer: dict[str, Any]) -> None:
+    """Counts by file and reason; the examples below each."""
+    if not answer["quarantine"]:
+        say("No row is in quarantine.")
+    for group in answer["quarantine"]:
+        print_table("", ("", "", ""), [(f"{group['file']} ({group['status']})", group["reason"], group["n_rows"])])
+        for example in group["examples"]:
+            out.print(f"    line {example['line']}: {example['raw']}", markup=False, highlight=False)
 
 
 def print_guess(answer: dict[str, Any]) -> None:

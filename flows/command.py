@@ -129,6 +129,19 @@ def query(
 
 
 @app.command()
+def quarantine(
+    home: HomeDir = None,
+    as_json: AsJson = False,
+    examples: Annotated[int, typer.Option("--examples", min=0, help="How many rows to show of each reason.")] = 3,
+) -> None:
+    """Rows that broke the contract: counts by file and reason, with examples."""
+    from flows.answers import print_quarantine
+    from tasks.quarantine import quarantine as look_up
+
+    _answer(lambda: look_up(home, examples), print_quarantine, as_json)
+
+
+@app.command()
 def init(
     file: Annotated[Path, typer.Argument(help="A rating file.")],
     out: Annotated[Path, typer.Option("--out", help="The TOML to write; never overwritten.")] = DEFAULT_CONFIG,

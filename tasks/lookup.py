@@ -18,20 +18,19 @@ def show(home_folder: Path | None, user: str, n: int) -> dict[str, Any]:
     home = resolve_home(home_folder)
     run = require_current(home)
     user_id = _typed(user, run, "user")
-    listed = (
-        pl.scan_parquet(run.table("recommendations"))
-        .filter(pl.col("user_id") == user_id, pl.col("rank") <= n)
-        .collect()
-    )
-    known = not listed.is_empty()
-    if not known:
-        listed = pl.read_parquet(run.table("default_recommendations")).head(n)
+    mine = pl.col("user_id") == user_id
+    known = not pl.scan_parquet(run.table("user_biases")).filter(mine).collect().is_empty()
+    if known:
+        listed = pl.scan_parquet(run.table("recommendations")).filter(mine, pl.col("rank") <= n).collect()
+        source = listed["source"][0] if listed.height else "nothing_left"
+    else:
+        listed, source = pl.read_parquet(run.table("default_recommendations")).head(n), "default"
     columns = ["rank", "item_id", "title", "predicted_rating", "score"]
     return {
         "run": run.run_id,
         "user_id": user_id,
         "known": known,
-        "source": listed["source"][0] if known else "default",
+        "source": source,
         "rated": _rated(home, run, user_id) if known else [],
         "recommendations": _titled(listed, run).select(columns).to_dicts(),
     }

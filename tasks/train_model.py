@@ -54,9 +54,11 @@ def train_model(night: Night, core: dict[str, Any]) -> StepResult:
 def trained(facts: dict[str, Any]) -> StepResult:
     """What a finished training says, wherever it ran."""
     artifacts.table("training", facts["curves"], "The training curves")
-    figure = next(row["value"] for row in facts["metrics"] if (row["model"], row["metric"]) == ("challenger", "rmse"))
+    wanted = ("challenger", "holdout", "rmse")
+    figures = [row["value"] for row in facts["metrics"] if (row["model"], row["split"], row["metric"]) == wanted]
+    judged = f"holdout RMSE {figures[0]:.4f}" if figures else "no user has ratings enough for a holdout"
     return StepResult(
-        f"holdout RMSE {figure:.4f}, {facts['seconds']:.1f} s on {facts['device']}",
+        f"{judged}, {facts['seconds']:.1f} s on {facts['device']}",
         {"model": facts["folder"], "model_hash": facts["hash"]},
     )
 
@@ -179,7 +181,9 @@ def _golden_metrics(parameters: Parameters, data: TrainingData, snapshot: Snapsh
 
 
 def errors(model: str, split: str, predicted: torch.Tensor, held: Ratings) -> list[Metric]:
-    """RMSE, MAE and the number of ratings, as rows of the metrics table."""
+    """RMSE, MAE and the number of ratings, as rows of the metrics table; over nothing there is no figure."""
+    if not len(held):
+        return []
     figures = {"rmse": rmse(predicted, held.rating), "mae": mae(predicted, held.rating), "n_ratings": float(len(held))}
     return [{"model": model, "split": split, "metric": name, "value": value} for name, value in figures.items()]
 

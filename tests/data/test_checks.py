@@ -167,7 +167,7 @@ def test_a_number_that_is_none(run: tuple[Snapshot, Path], table: str, column: s
 def test_no_rows_at_all(run: tuple[Snapshot, Path]) -> None:
     frames = sound()
     frames["recommendations"] = frames["recommendations"].clear()
-    with pytest.raises(TablesUnsound, match="recommendations: it has no rows"):
+    with pytest.raises(TablesUnsound, match="not the right number of rows"):
         check(run, frames)
 
 

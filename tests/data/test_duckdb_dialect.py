@@ -8,7 +8,8 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from data.duckdb_dialect import URL, BorrowedConnection, Loan, open_read_only
+from data.duckdb_dialect import URL, BorrowedConnection, Loan
+from data.warehouse import open_read_only
 
 
 @pytest.fixture(scope="module")

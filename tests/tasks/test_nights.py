@@ -189,3 +189,42 @@ batch_size = 32
     again = overnight("run", "--config", tmp_path / "mine.toml", "--home", tmp_path / "again")
     assert again.code == 0
     assert parquet_hashes(published(tmp_path / "again")) == parquet_hashes(published(tmp_path / "home"))
+
+
+def world(pairs: list[tuple[int, int, float]]) -> list[str]:
+    """Ratings as lines, a second apart."""
+    return [f"{user},{item},{rating},{1_600_000_000 + n}" for n, (user, item, rating) in enumerate(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code", "phrase"),
+    [
+        ([(1, 1, 3.0)], 1, "(not measured)"),
+        ([(user, item, 1.0 + user) for user in (1, 2, 3) for item in (1, 2)], 1, "(not measured)"),
+        (
+            [(user, item, 3.0) for user in range(1, 20) for item in range(1, 20)],
+            1,
+            "is not below that of the damped biases",
+        ),
+        ([], 1, "latest ratings: 0"),
+    ],
+    ids=["one rating", "too few for a holdout", "one opinion", "a header alone"],
+)
+def test_very_small_worlds_end_in_one_sentence(
+    pairs: list[tuple[int, int, float]], code: int, phrase: str, tmp_path: Path
+) -> None:
+    core = "[density]\nmin_ratings_per_user = 1\nmin_ratings_per_item = 1"
+    answer = overnight("run", "--config", source(tmp_path, world(pairs), core), "--home", tmp_path / "home")
+    assert answer.code == code, answer.err
+    assert phrase in answer.err
+    assert "a fault in Overnight" not in answer.err
+
+
+def test_where_everybody_has_rated_everything_there_is_nothing_to_recommend(tmp_path: Path) -> None:
+    config, home = source(tmp_path, planted_lines(n_users=100, n_items=40, per_user=40)), tmp_path / "home"
+    assert overnight("run", "--config", config, "--home", home).code == 0
+    assert pl.read_parquet(published(home) / "recommendations/*.parquet").is_empty()
+    assert pl.read_parquet(published(home) / "user_biases.parquet").height == 100
+    shown = overnight("show", "1", "--home", home, "--json").json
+    assert (shown["known"], shown["source"], shown["recommendations"]) == (True, "nothing_left", [])
+    assert "rated everything" in overnight("show", "1", "--home", home).err
