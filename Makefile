@@ -2,13 +2,14 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help env run check format test lock clean
+.PHONY: help env run check format test bench lock clean
 
 help:
 	@echo "make run      the whole nightly flow on the embedded data set"
 	@echo "make test     every test            make check   format, lint, types, imports"
 	@echo "make env      the environment alone, in .venv"
 	@echo "make format   format the code       make lock    pin the newest versions in the ranges"
+	@echo "make bench    the measured figures of README and docs, again (folds needs MovieLens 100K)"
 
 env: .venv/.ready
 
@@ -37,6 +38,10 @@ format: env
 # One thread each: the tests share two cores, and the results do not depend on the number of threads.
 test: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+bench: env
+	$(BIN)/python -m bench.night
+	$(BIN)/python -m bench.folds
 
 lock:
 	$(PYTHON) -m venv --clear .venv-lock

@@ -19,6 +19,7 @@ def evaluate(connection: duckdb.DuckDBPyConnection, demands: Sequence[Demand]) -
     """What Great Expectations says to each demand, as JSON, in its own order; `meta.check` names the demand."""
     with _quiet():
         import great_expectations as gx
+        from great_expectations.data_context.data_context.context_factory import set_context
         from great_expectations.data_context.types import base
 
         from data.duckdb_dialect import URL, BorrowedConnection, Loan
@@ -39,6 +40,7 @@ def evaluate(connection: duckdb.DuckDBPyConnection, demands: Sequence[Demand]) -
             ]
         finally:
             loan.end()
+            set_context(None)  # docs/decisions/0008-letting-the-context-go.md
 
 
 def _suite_of(demand: Demand) -> tuple[str, bool]:

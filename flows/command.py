@@ -1,7 +1,5 @@
 """The `overnight` command. Each body loads what it needs: `status` answers before torch would have been imported."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -168,31 +166,8 @@ def fetch(
 
 
 def main() -> None:
-    """The entry point of the `overnight` script.
-
-    Leaves without tearing the interpreter down: Great Expectations keeps its last engine for good, and the bindings of
-    duckdb would print a page about it. With Prefect loaded the ordinary way out is taken, its logs are sent on it.
-    """
-    try:
-        code = app(standalone_mode=False) or 0
-    except typer.Exit as end_of_command:
-        code = end_of_command.exit_code
-    except Exception as error:
-        code = _usage(error)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if "prefect" in sys.modules:
-        sys.exit(code)
-    os._exit(code)
-
-
-def _usage(error: Exception) -> int:
-    """The exit code of what Click itself refuses, after its own message; anything else is ours and goes on."""
-    show_it = getattr(error, "show", None)
-    if show_it is None:
-        raise error
-    show_it()
-    return int(getattr(error, "exit_code", 2))
+    """The entry point of the `overnight` script."""
+    app()
 
 
 def _walk(
