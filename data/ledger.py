@@ -42,11 +42,6 @@ def find(connection: duckdb.DuckDBPyConnection, sha256: str) -> Entry | None:
     return Entry(**found[0]) if found else None
 
 
-def with_status(connection: duckdb.DuckDBPyConnection, status: Status) -> list[Entry]:
-    """The entries of one status, oldest first."""
-    return [Entry(**row) for row in rows(connection, "select * from files where status = ? order by file_id", [status])]
-
-
 def new_file_id(connection: duckdb.DuckDBPyConnection) -> int:
     """The next number of a file."""
     return int(connection.execute("select nextval('file_ids')").fetchall()[0][0])

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.terminal import TerminalLog
-from tasks.answers import ask, server_silent
+from tasks.answers import through_server
 from tasks.night import Night, Request, run_night
+from tasks.stages import newest_unpublished
 
 
 def walk(purpose: str, corridor: str, config: Path, home: Path | None, overrides: list[str], force: bool) -> Any:
@@ -19,7 +20,7 @@ def walk(purpose: str, corridor: str, config: Path, home: Path | None, overrides
 
         getattr(corridors, corridor)(night)
 
-    resume = _newest_unpublished if purpose == "publish" else _nothing
+    resume = newest_unpublished if purpose == "publish" else None
     return run_night(Request(config, home, overrides, purpose, force), load_and_walk, TerminalLog(), resume)
 
 
@@ -33,16 +34,6 @@ def _recorded(config: Path, home: Path | None, overrides: list[str], force: bool
         "overrides": overrides,
         "force": force,
     }
-    recorded: Any = ask(lambda: nightly(**parameters, return_state=True))
+    recorded: Any = through_server(lambda: nightly(**parameters, return_state=True))
     outcome, state = recorded
-    return outcome_of_state(state) if outcome.ok else server_silent(outcome)
-
-
-def _newest_unpublished(home: Any) -> str | None:
-    from tasks.stages import newest_unpublished
-
-    return newest_unpublished(home)
-
-
-def _nothing(home: Any) -> None:
-    return None
+    return outcome_of_state(state) if outcome.ok else outcome

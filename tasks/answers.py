@@ -4,24 +4,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from data.attempt import Outcome
-from data.errors import DONE, MACHINE
+from data.errors import DONE, MACHINE, first_line
 from tasks.night import outcome_of
 
 T = TypeVar("T")
-
-
-def server_silent(outcome: Outcome) -> Outcome:
-    """The outcome of a recorded run that could not be recorded."""
-    return Outcome(
-        MACHINE,
-        "machine",
-        f"the Prefect server at PREFECT_API_URL does not answer as it should ({_first_words(outcome.message)}). "
-        "What is published stands. Start the server, or unset PREFECT_API_URL to run without one.",
-    )
-
-
-def _first_words(message: str) -> str:
-    return message.removeprefix("a fault in Overnight: ").split(". ")[0]
 
 
 def ask(question: Callable[[], T]) -> tuple[Outcome, T | None]:
@@ -37,3 +23,16 @@ def ask(question: Callable[[], T]) -> tuple[Outcome, T | None]:
                 f"a fault in Overnight: {type(error).__name__}: {error}. Nothing was changed. Please report it.",
             )
         return outcome, None
+
+
+def through_server(call: Callable[[], T]) -> tuple[Outcome, T | None]:
+    """Call what needs the Prefect server; a night's own errors are outcomes, what is raised is the server's."""
+    try:
+        return Outcome(DONE, "done", ""), call()
+    except Exception as error:
+        message = (
+            f"the Prefect server at PREFECT_API_URL does not answer as it should "
+            f"({type(error).__name__}: {first_line(error)}). "
+            "What is published stands. Start the server, or unset PREFECT_API_URL to run without one."
+        )
+        return Outcome(MACHINE, "machine", message), None

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import torch
 
+from data.atomic import read_json
 from data.errors import GateRefused, MachineError
 from data.model_folder import verified
 from data.published import PublishedRun, champion_of
@@ -15,10 +16,11 @@ from data.snapshot import Snapshot, open_snapshot
 from models.judge import AgainstChampion, Evidence, judge
 from models.parameters import Parameters
 from tasks import artifacts
+from tasks.metrics import Metric, errors, figure
 from tasks.night import Night
 from tasks.step import StepResult, step
 from tasks.tensors import training_data
-from tasks.train_model import Metric, check_trained_with, errors, read_metrics
+from tasks.train_model import check_trained_with
 
 
 @step
@@ -30,7 +32,7 @@ def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> St
     folder = Path(model["model"])
     verified(folder, model["model_hash"])
     check_trained_with(folder, night.settings)
-    metrics: list[Metric] = read_metrics(folder)["metrics"]
+    metrics: list[Metric] = read_json(folder / "metrics.json")["metrics"]
     champion = champion_of(night.home, core["snapshot"])
     against = None
     if champion is not None:
@@ -59,12 +61,6 @@ def judge_model(night: Night, core: dict[str, Any], model: dict[str, Any]) -> St
             "gate.tolerance loosens the comparison with the champion alone."
         )
     return StepResult(" ".join(decision.reasons), {"champion": recorded["champion"]})
-
-
-def figure(metrics: list[Metric], model: str, split: str, name: str) -> float | None:
-    """One figure of a list of metric rows, None where it is missing."""
-    wanted = (model, split, name)
-    return next((float(row["value"]) for row in metrics if (row["model"], row["split"], row["metric"]) == wanted), None)
 
 
 def _count(metrics: list[Metric], split: str) -> int:

@@ -5,7 +5,7 @@ Nothing here imports torch, duckdb or prefect: the lock is taken before anything
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,19 +31,6 @@ class Listener(Protocol):
     def progress(self, name: str, done: int, total: int, detail: str) -> None: ...
 
 
-class Silent:
-    """Tells nobody."""
-
-    def stage_started(self, name: str) -> None:
-        pass
-
-    def stage_ended(self, name: str, seconds: float, message: str, ok: bool) -> None:
-        pass
-
-    def progress(self, name: str, done: int, total: int, detail: str) -> None:
-        pass
-
-
 @dataclass(frozen=True)
 class Request:
     """What was asked for: by the command, by a schedule or by hand."""
@@ -64,7 +51,7 @@ class Night:
     attempt: Attempt
     now: datetime
     force: bool
-    listener: Listener = field(default_factory=Silent)
+    listener: Listener
 
     @property
     def run_id(self) -> str:
@@ -78,20 +65,20 @@ class NightEnded(Exception):
 def run_night(
     request: Request,
     corridor: Callable[[Night], None],
-    listener: Listener | None = None,
-    resume: Callable[[Home], str | None] = lambda _: None,
+    listener: Listener,
+    resume: Callable[[Home], str] | None = None,
 ) -> Outcome:
     """Take the lock, walk the corridor, record the attempt, and say how it ended.
 
-    resume      names the run id to go on with, if there is one; else a new attempt begins
+    resume      names the run id to go on with; without it a new attempt begins
     """
     try:
         home = resolve_home(request.home)
         settings = load_settings(request.config, request.overrides)
         with locked(home, f"overnight {request.purpose}"):
             now = datetime.now(UTC)
-            attempt = attempts.start(home, resume(home) or new_run_id(now), request.purpose)
-            night = Night(home, settings, attempt, now, request.force, listener or Silent())
+            attempt = attempts.start(home, resume(home) if resume else new_run_id(now), request.purpose)
+            night = Night(home, settings, attempt, now, request.force, listener)
             return _walk(night, corridor)
     except Exception as error:
         return outcome_of(error)

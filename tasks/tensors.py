@@ -33,14 +33,21 @@ def training_data(snapshot: Snapshot, seed: int, holdout_share: float) -> Traini
     judgeable = in_core & ~golden
     rated_at = None if frame["rated_at"].null_count() else frame["rated_at"].cast(pl.Int64).to_torch()
     holdout = torch.zeros_like(judgeable)
-    user_code = _tensor(frame, "user_code").long()
+    ratings = _ratings(frame, snapshot)
     holdout[judgeable] = split(
-        user_code[judgeable], None if rated_at is None else rated_at[judgeable], seed, holdout_share
-    )
-    ratings = Ratings(
-        user_code, _tensor(frame, "item_code").long(), _tensor(frame, "rating"), snapshot.n_users, snapshot.n_items
+        ratings.user_code[judgeable], None if rated_at is None else rated_at[judgeable], seed, holdout_share
     )
     return TrainingData(ratings, in_core, golden, holdout)
+
+
+def all_ratings(snapshot: Snapshot) -> Ratings:
+    """The latest rating of every user and item, by code."""
+    return _ratings(snapshot.ratings(), snapshot)
+
+
+def _ratings(frame: pl.DataFrame, snapshot: Snapshot) -> Ratings:
+    user_code, item_code = _tensor(frame, "user_code").long(), _tensor(frame, "item_code").long()
+    return Ratings(user_code, item_code, _tensor(frame, "rating"), snapshot.n_users, snapshot.n_items)
 
 
 def _tensor(frame: pl.DataFrame, column: str) -> Tensor:

@@ -13,29 +13,22 @@ from typing import Any
 
 import torch
 
-from data.atomic import new_folder, write_json
+from data.atomic import new_folder, read_json, write_json
 from data.errors import UsageError
 from data.model_folder import seal
 from data.settings import Settings
 from data.snapshot import Snapshot, open_snapshot
-from models.baselines import damped_biases, popularity
-from models.config import BaselineConfig, FoldInConfig
+from models.config import FoldInConfig
 from models.fit import FitProgress, Fitted, fit
 from models.fold_in import fold_in_items, fold_in_users
-from models.metrics import mae, ndcg_at_k, recall_at_k, rmse
 from models.parameters import Parameters
-from models.ratings import Ratings, RowLists, group_rows
-from models.scoring import top_n_by
 from tasks import artifacts
+from tasks.metrics import figure, golden_metrics, holdout_metrics
 from tasks.night import Night
 from tasks.step import StepResult, step
 from tasks.tensors import TrainingData, training_data
 
-_LIST_LENGTH = 10  # NDCG@10 and Recall@10
-_USERS_FOR_LISTS = 5000  # enough for three digits; more would only cost time
-_RELEVANT = 0.75  # of the scale: 4 of 1..5
 Progress = Callable[[int, int, str], None]
-Metric = dict[str, Any]
 
 
 @step
@@ -54,9 +47,8 @@ def train_model(night: Night, core: dict[str, Any]) -> StepResult:
 def trained(facts: dict[str, Any]) -> StepResult:
     """What a finished training says, wherever it ran."""
     artifacts.table("training", facts["curves"], "The training curves")
-    wanted = ("challenger", "holdout", "rmse")
-    figures = [row["value"] for row in facts["metrics"] if (row["model"], row["split"], row["metric"]) == wanted]
-    judged = f"holdout RMSE {figures[0]:.4f}" if figures else "no user has ratings enough for a holdout"
+    holdout = figure(facts["metrics"], "challenger", "holdout", "rmse")
+    judged = "no user has ratings enough for a holdout" if holdout is None else f"holdout RMSE {holdout:.4f}"
     return StepResult(
         f"{judged}, {facts['seconds']:.1f} s on {facts['device']}",
         {"model": facts["folder"], "model_hash": facts["hash"]},
@@ -78,7 +70,7 @@ def train_snapshot(
     judged = fit(data.core(known & ~data.holdout, snapshot), config, _told(progress, 0))
     final = fit(data.core(known, snapshot), config, _told(progress, 1))
     complete = with_everybody(final.parameters, data, snapshot)
-    metrics = _holdout_metrics(judged.parameters, data, snapshot) + _golden_metrics(final.parameters, data, snapshot)
+    metrics = holdout_metrics(judged.parameters, data, snapshot) + golden_metrics(final.parameters, data, snapshot)
     curves = _curve("holdout", judged) + _curve("final", final)
     shutil.rmtree(folder, ignore_errors=True)  # an earlier try of this very run
     with new_folder(folder) as unfinished:
@@ -110,35 +102,20 @@ def with_everybody(core: Parameters, data: TrainingData, snapshot: Snapshot) -> 
     ratings, config = data.ratings, FoldInConfig()
     user_outside, item_outside = ratings.user_code >= snapshot.n_core_users, ratings.item_code >= snapshot.n_core_items
     by_core_users = ratings.select(item_outside & ~user_outside)
-    items = fold_in_items(
-        core,
-        group_rows(
-            by_core_users.item_code - snapshot.n_core_items,
-            by_core_users.user_code,
-            by_core_users.rating,
-            snapshot.n_items - snapshot.n_core_items,
-        ),
-        config,
+    new_items = dataclasses.replace(
+        by_core_users,
+        item_code=by_core_users.item_code - snapshot.n_core_items,
+        n_items=snapshot.n_items - snapshot.n_core_items,
     )
-    whole = core.with_items(core.items.extended(items))
+    whole = core.with_items(core.items.extended(fold_in_items(core, new_items.by_item(), config)))
     by_others = ratings.select(user_outside)
-    users = fold_in_users(
-        whole,
-        group_rows(
-            by_others.user_code - snapshot.n_core_users,
-            by_others.item_code,
-            by_others.rating,
-            snapshot.n_users - snapshot.n_core_users,
-        ),
-        config,
+    new_users = dataclasses.replace(
+        by_others,
+        user_code=by_others.user_code - snapshot.n_core_users,
+        n_users=snapshot.n_users - snapshot.n_core_users,
     )
+    users = fold_in_users(whole, new_users.by_user(), config)
     return whole.with_users(core.users.extended(users))
-
-
-def relevant_from(snapshot: Snapshot) -> float:
-    """The rating from which an item counts as liked."""
-    scale = snapshot.facts["scale"]
-    return float(scale["min"] + _RELEVANT * (scale["max"] - scale["min"]))
 
 
 def _told(progress: Progress, number: int) -> Callable[[FitProgress], None]:
@@ -155,64 +132,11 @@ def _curve(name: str, fitted: Fitted) -> list[dict[str, Any]]:
     return [{"fit": name, **dataclasses.asdict(epoch)} for epoch in fitted.history]
 
 
-def _holdout_metrics(parameters: Parameters, data: TrainingData, snapshot: Snapshot) -> list[Metric]:
-    """Challenger and baselines on the holdout: errors, and the lists they would have made."""
-    seen = data.core(data.in_core & ~data.golden & ~data.holdout, snapshot)
-    held = data.core(data.holdout, snapshot)
-    biases = damped_biases(seen, BaselineConfig())
-    mean = torch.full_like(held.rating, biases.global_mean)
-    found = errors("challenger", "holdout", parameters.predict(held.user_code, held.item_code), held)
-    found += errors("damped_bias", "holdout", biases.predict(held.user_code, held.item_code), held)
-    found += errors("global_mean", "holdout", mean, held)
-    liked = held.select(held.rating >= relevant_from(snapshot)).by_user()
-    counts = popularity(seen).float()
-    found += _lists("challenger", parameters.scores, seen.by_user(), liked)
-    found += _lists("popularity", lambda users: counts.repeat(len(users), 1), seen.by_user(), liked)
-    return found
-
-
-def _golden_metrics(parameters: Parameters, data: TrainingData, snapshot: Snapshot) -> list[Metric]:
-    golden = data.core(data.golden, snapshot)
-    return (
-        errors("challenger", "golden", parameters.predict(golden.user_code, golden.item_code), golden)
-        if len(golden)
-        else []
-    )
-
-
-def errors(model: str, split: str, predicted: torch.Tensor, held: Ratings) -> list[Metric]:
-    """RMSE, MAE and the number of ratings, as rows of the metrics table; over nothing there is no figure."""
-    if not len(held):
-        return []
-    figures = {"rmse": rmse(predicted, held.rating), "mae": mae(predicted, held.rating), "n_ratings": float(len(held))}
-    return [{"model": model, "split": split, "metric": name, "value": value} for name, value in figures.items()]
-
-
-def _lists(
-    model: str, scores_of: Callable[[torch.Tensor], torch.Tensor], seen: RowLists, liked: RowLists
-) -> list[Metric]:
-    users = torch.nonzero(liked.lengths).squeeze(1)
-    users = users[:: max(1, len(users) // _USERS_FOR_LISTS)]
-    if not len(users):
-        return []
-    top = torch.cat([block.item_code for block in top_n_by(scores_of, users, seen, _LIST_LENGTH)])
-    position, entry = liked.entries_of(users)
-    wanted = group_rows(position, liked.code[entry], None, len(users))
-    figures = {"ndcg@10": ndcg_at_k(top, wanted, _LIST_LENGTH), "recall@10": recall_at_k(top, wanted, _LIST_LENGTH)}
-    return [{"model": model, "split": "holdout", "metric": name, "value": value} for name, value in figures.items()]
-
-
 def check_trained_with(folder: Path, settings: Settings) -> None:
     """Raise UsageError unless a model was trained with the settings it is about to be published under."""
-    then, now = json.loads((folder / "config.json").read_text("utf-8")), trained_with(settings)
+    then, now = read_json(folder / "config.json"), trained_with(settings)
     if different := [f"{key} {then.get(key)} then, {now[key]} now" for key in now if then.get(key) != now[key]]:
         raise UsageError(
             f"model {folder.name} was trained with other settings: {'; '.join(different)}. Nothing was published. "
             "Give the same settings, or train again."
         )
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The metrics and curves of a model folder."""
-    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text("utf-8"))
-    return found

@@ -14,6 +14,7 @@ from data.schemas import (
     METRICS,
     RECOMMENDATIONS,
     SIMILAR_ITEMS,
+    SOURCES,
     USER_BIASES,
     USER_FACTORS,
     Table,
@@ -25,7 +26,7 @@ from models.parameters import Parameters, Side
 from models.ratings import RowLists
 from models.scoring import TopBlock, n_common_users, similar_items, top_n
 from tasks.night import Night
-from tasks.tensors import training_data
+from tasks.tensors import all_ratings
 
 
 class TableWriter:
@@ -43,8 +44,8 @@ class TableWriter:
 
     def write_all(self) -> dict[str, int]:
         """Every table; returns the rows of each."""
-        data = training_data(self.snapshot, 0, self.settings.train.holdout_share)
-        seen, raters = data.ratings.by_user(), data.ratings.by_item()
+        ratings = all_ratings(self.snapshot)
+        seen, raters = ratings.by_user(), ratings.by_item()
         metrics = pl.DataFrame(self.night.attempt.metrics).sort("model", "split", "metric")
         return dict(
             [
@@ -98,7 +99,7 @@ class TableWriter:
         position, entry = seen.entries_of(torch.arange(seen.n_rows))
         informed = torch.bincount(position[by_core_users[seen.code[entry]]], minlength=seen.n_rows) > 0
         kind = torch.where(in_core, 0, torch.where(informed, 1, 2))
-        return pl.Series(["model", "fold_in", "bias"]).gather(kind.numpy())
+        return pl.Series(SOURCES).gather(kind.numpy())
 
     def _default_recommendations(self) -> Iterator[pl.DataFrame]:
         average = self.parameters.with_users(self.parameters.users.mean())

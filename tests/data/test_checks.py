@@ -11,18 +11,7 @@ import pytest
 from data import checks
 from data.checks import check_tables
 from data.errors import TablesUnsound
-from data.schemas import (
-    DEFAULT_RECOMMENDATIONS,
-    ITEM_BIASES,
-    ITEM_FACTORS,
-    ITEMS,
-    METRICS,
-    RECOMMENDATIONS,
-    SIMILAR_ITEMS,
-    USER_BIASES,
-    USER_FACTORS,
-    Table,
-)
+from data.schemas import ALL_TABLES, Table
 from data.settings import IdTypes
 from data.snapshot import Snapshot
 from data.tables import write_table
@@ -72,21 +61,8 @@ def sound() -> Frames:
     }
 
 
-TABLES = (
-    RECOMMENDATIONS,
-    DEFAULT_RECOMMENDATIONS,
-    SIMILAR_ITEMS,
-    ITEM_BIASES,
-    USER_BIASES,
-    ITEM_FACTORS,
-    USER_FACTORS,
-    ITEMS,
-    METRICS,
-)
-
-
 def write(folder: Path, frames: Frames) -> None:
-    for table in TABLES:
+    for table in ALL_TABLES:
         write_table(folder, table, IDS, "hash", [frames[table.name]], n_factors=2)
 
 
@@ -125,7 +101,7 @@ LIST_FAULTS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
 
 
 def test_sound_tables_pass(run: tuple[Snapshot, Path]) -> None:
-    assert check(run, sound()) == 2 * len(TABLES) + len(LIST_FAULTS)
+    assert check(run, sound()) == 2 * len(ALL_TABLES) + len(LIST_FAULTS)
 
 
 @pytest.mark.parametrize("fault", LIST_FAULTS)
@@ -171,7 +147,7 @@ def test_no_rows_at_all(run: tuple[Snapshot, Path]) -> None:
         check(run, frames)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", ALL_TABLES, ids=lambda table: table.name)
 def test_a_missing_a_torn_and_another_table(run: tuple[Snapshot, Path], table: Table) -> None:
     snapshot, folder = run
     write(folder, sound())
