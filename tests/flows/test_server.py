@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,21 @@ class Prefect:
             )
 
     def post(self, path: str, **body: Any) -> Any:
+        """The answer of the API to a question or an order."""
+        return self._answer("POST", path, body)
+
+    def get(self, path: str) -> Any:
         """The answer of the API."""
-        return httpx.post(f"{self.url}{path}", json=body, timeout=30).raise_for_status().json()
+        return self._answer("GET", path, None)
+
+    def _answer(self, method: str, path: str, body: Any) -> Any:
+        """Asked again while SQLite is locked (503), as Prefect's own client does; orders carry an idempotency key."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            response = httpx.request(method, f"{self.url}{path}", json=body, timeout=30)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                return response.raise_for_status().json()
+            time.sleep(1)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -120,11 +134,15 @@ def answers(url: str) -> bool:
 
 def run_to_the_end(prefect: Prefect, deployment: str, **parameters: Any) -> dict[str, Any]:
     """Run a deployment as a person would from the API, and return the finished run."""
-    found = httpx.get(f"{prefect.url}/deployments/name/{deployment}", timeout=30).raise_for_status().json()
-    run = prefect.post(f"/deployments/{found['id']}/create_flow_run", parameters={**found["parameters"], **parameters})
+    found = prefect.get(f"/deployments/name/{deployment}")
+    run = prefect.post(
+        f"/deployments/{found['id']}/create_flow_run",
+        parameters={**found["parameters"], **parameters},
+        idempotency_key=uuid.uuid4().hex,
+    )
 
     def now() -> Any:
-        return httpx.get(f"{prefect.url}/flow_runs/{run['id']}", timeout=30).json()
+        return prefect.get(f"/flow_runs/{run['id']}")
 
     wait_until(
         lambda: now()["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"), f"the end of {deployment}"
